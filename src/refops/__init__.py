@@ -1,0 +1,1 @@
+"""Readable PyTorch operators, and the conformance kit that proves them and yours."""

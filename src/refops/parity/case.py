@@ -1,0 +1,204 @@
+"""Cases: one constructor call, one input recipe, and how the numbers are drawn.
+
+A case is small, printable and can be regenerated from its own text::
+
+    built(10, eps=0.1).on(real(4, 10))                  # a module: constructor arguments, then inputs
+    called(real(4, 10), (10,), param(10), eps=0.1)      # a function: its arguments
+
+Tensors are *draws*: shapes and kinds, never numbers. The numbers follow from dtype, regime, layout and seed.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+FLOATING_KINDS = ("real", "param", "buffer", "positive", "simplex", "additive")
+KINDS = (*FLOATING_KINDS, "index", "flag", "literal")
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A tensor still to be drawn: its shape and what its numbers mean.
+
+    Kinds: `real` data (value regimes apply), `param` weights (ordinary numbers always), `buffer` floating and without
+    gradient, `positive` likewise and > 0, `simplex` non-negative and summing to 1 along dim 1, `additive` attention
+    bias with some -inf, `index` integers in [low, high), `flag` booleans, `literal` the numbers given in `data`.
+    """
+
+    shape: tuple[int, ...]
+    kind: str = "real"
+    low: int = 0
+    high: int = 0
+    data: Any = None
+
+    @property
+    def floating(self) -> bool:
+        """Whether the tensor has the case's floating dtype."""
+        return self.kind in FLOATING_KINDS
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether a gradient with respect to this tensor is asked for."""
+        return self.kind in ("real", "param", "simplex", "additive")
+
+    def __repr__(self) -> str:
+        if self.kind == "literal":
+            return f"literal({self.data!r})"
+        inner = [str(n) for n in self.shape]
+        if self.kind == "index":
+            inner += ([f"low={self.low}"] if self.low else []) + [f"high={self.high}"]
+        return f"{self.kind}({', '.join(inner)})"
+
+
+def _draw(kind: str) -> Callable[..., Draw]:
+    def make(*shape: int) -> Draw:
+        return Draw(tuple(shape), kind)
+
+    make.__name__ = kind
+    make.__doc__ = f"A `{kind}` tensor of this shape, see `Draw`."
+    return make
+
+
+real, param, buffer, positive = _draw("real"), _draw("param"), _draw("buffer"), _draw("positive")
+simplex, additive, flag = _draw("simplex"), _draw("additive"), _draw("flag")
+
+
+def index(*shape: int, high: int, low: int = 0) -> Draw:
+    """Integers in [low, high), dtype int64."""
+    return Draw(tuple(shape), "index", low, high)
+
+
+def literal(data: Any) -> Draw:
+    """The very numbers of `data`: floats take the case's dtype, integers and booleans their own."""
+    return Draw((), "literal", data=_frozen(data))
+
+
+def _frozen(data: Any) -> Any:
+    return tuple(_frozen(x) for x in data) if isinstance(data, list | tuple) else data
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Positional and keyword arguments of one call."""
+
+    args: tuple[Any, ...] = ()
+    kwargs: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def keywords(self) -> dict[str, Any]:
+        """The keyword arguments as a dictionary."""
+        return dict(self.kwargs)
+
+    def draws(self) -> Iterator[Draw]:
+        """Every tensor among the arguments, also inside tuples, in order."""
+        yield from (d for value in (*self.args, *self.keywords.values()) for d in _draws_in(value))
+
+    def __repr__(self) -> str:
+        return ", ".join([*map(repr, self.args), *(f"{k}={v!r}" for k, v in self.kwargs)])
+
+
+def _draws_in(value: Any) -> Iterator[Draw]:
+    if isinstance(value, Draw):
+        yield value
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from _draws_in(item)
+
+
+DEFAULTS: dict[str, Any] = {"mode": "train", "regime": "ordinary", "layout": "contiguous", "dtype": "float32", "seed": 0}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing to try: how to build the operator, what to call it with, and how to draw the numbers."""
+
+    call: Arguments
+    init: Arguments | None = None
+    mode: str = "train"
+    regime: str = "ordinary"
+    layout: str = "contiguous"
+    dtype: str = "float32"
+    seed: int = 0
+    only: tuple[str, ...] = field(default=(), compare=False)
+
+    def but(self, **changes: Any) -> Case:
+        """The same case with some of mode, regime, layout, dtype, seed (or `only`, its regimes) changed."""
+        return replace(self, **changes)
+
+    def draws(self) -> Iterator[Draw]:
+        """Every tensor the case draws, constructor's first."""
+        if self.init is not None:
+            yield from self.init.draws()
+        yield from self.call.draws()
+
+    def __repr__(self) -> str:
+        head = f"called({self.call})" if self.init is None else f"built({self.init}).on({self.call})"
+        changed = {k: getattr(self, k) for k, v in DEFAULTS.items() if getattr(self, k) != v}
+        return head + (f".but({', '.join(f'{k}={v!r}' for k, v in changed.items())})" if changed else "")
+
+    @staticmethod
+    def parse(text: str) -> Case:
+        """Read a case back from its text; nothing but the words of this module is understood.
+
+        Raises:
+            ValueError: if the text is not the `repr` of a case.
+
+        Example:
+            >>> Case.parse("built(10, eps=0.1).on(real(4, 10))")
+            built(10, eps=0.1).on(real(4, 10))
+        """
+        try:
+            case = _evaluate(ast.parse(text, mode="eval").body)
+        except (SyntaxError, TypeError, KeyError) as error:
+            raise ValueError(f"text must be the repr of a case, got {text!r} ({error})") from error
+        if not isinstance(case, Case):
+            raise ValueError(f"text must be the repr of a case, got {text!r}")
+        return case
+
+
+@dataclass(frozen=True)
+class Built:
+    """A constructor call still waiting for its inputs."""
+
+    init: Arguments
+
+    def on(self, *args: Any, **kwargs: Any) -> Case:
+        """The case that calls the built module with these inputs."""
+        return Case(Arguments(args, tuple(kwargs.items())), self.init)
+
+
+def built(*args: Any, **kwargs: Any) -> Built:
+    """Constructor arguments of a module; add the inputs with `.on(...)`."""
+    return Built(Arguments(args, tuple(kwargs.items())))
+
+
+def called(*args: Any, **kwargs: Any) -> Case:
+    """A case for a function: its arguments, tensors as draws."""
+    return Case(Arguments(args, tuple(kwargs.items())))
+
+
+_WORDS: dict[str, Callable[..., Any]] = {
+    "real": real, "param": param, "buffer": buffer, "positive": positive, "simplex": simplex, "additive": additive,
+    "flag": flag, "index": index, "literal": literal, "built": built, "called": called,
+}  # fmt: skip
+
+
+def _evaluate(node: ast.expr) -> Any:
+    """Evaluate the small expression language of `Case.__repr__`: literals and the words above."""
+    if isinstance(node, ast.Call):
+        function: Any
+        if isinstance(node.func, ast.Attribute) and node.func.attr in ("on", "but"):
+            function = getattr(_evaluate(node.func.value), node.func.attr)
+        elif isinstance(node.func, ast.Name):
+            function = _WORDS[node.func.id]
+        else:
+            raise KeyError(ast.unparse(node.func))
+        return function(*map(_evaluate, node.args), **{str(k.arg): _evaluate(k.value) for k in node.keywords})
+    if isinstance(node, ast.Tuple):
+        return tuple(map(_evaluate, node.elts))
+    if isinstance(node, ast.List):
+        return list(map(_evaluate, node.elts))
+    return ast.literal_eval(node)

@@ -1,0 +1,105 @@
+"""Findings and records: what a check says, in a form that survives as one line of JSON.
+
+A `Finding` is one failing case. A `Record` is one pytest item, (spec, check, dtype, device), with all its findings;
+tables, the HTML page, the Markdown summary and JUnit are views of records.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+OUTCOMES = ("passed", "failed", "error", "skipped")  # error: raised, hung or died; skipped: always with a reason
+
+
+@dataclass
+class Finding:
+    """One way in which a subject differs from what its spec says.
+
+    `index`, `expected`, `got`, `budget`, `ulp` and `ratio` (error over native's error) are given where numbers were
+    compared; `script` reproduces the finding with torch and the subject alone.
+    """
+
+    case: str
+    message: str
+    where: str = ""
+    index: str = ""
+    expected: str = ""
+    got: str = ""
+    budget: str = ""
+    ulp: float | None = None
+    ratio: float | None = None
+    script: str = ""
+
+    def __str__(self) -> str:
+        numbers = [("at", self.where + self.index), ("expected", self.expected), ("got", self.got)]
+        numbers += [("budget", self.budget), ("ulp", f"{self.ulp:.4g}" if self.ulp is not None else "")]
+        detail = "  ".join(f"{name} {value}" for name, value in numbers if value)
+        return f"{self.case}\n  {self.message}" + (f"\n  {detail}" if detail else "")
+
+
+@dataclass
+class Record:
+    """What one item found. `cases` ran, of which `evidence` could have told a wrong implementation from a right one."""
+
+    spec: str
+    check: str
+    dtype: str
+    device: str
+    subject: str = ""
+    outcome: str = "passed"
+    cases: int = 0
+    evidence: int = 0
+    ulp_p50: float | None = None
+    ulp_max: float | None = None
+    ratio_max: float | None = None
+    worst_case: str = ""
+    seconds: float = 0.0
+    reason: str = ""
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def key(self) -> str:
+        """Readable id: `LayerNorm-value-float32-cpu`."""
+        return "-".join(x for x in (self.spec, self.check, self.dtype, self.device) if x)
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, line: str) -> Record:
+        """The record one line of JSON describes."""
+        data: dict[str, Any] = json.loads(line)
+        data["findings"] = [Finding(**f) for f in data.get("findings", [])]
+        return cls(**data)
+
+
+def read_records(path: Path) -> Iterator[Record]:
+    """Records of a run: a JSON object with `records`, or a file still being written, one record per line.
+
+    Raises:
+        ValueError: if the file is neither.
+    """
+    text = path.read_text(encoding="utf-8")
+    try:
+        whole = json.loads(text)
+        lines = [json.dumps(r) for r in whole["records"]] if "records" in whole else [text]
+    except json.JSONDecodeError:
+        lines = [line for line in text.splitlines() if line.startswith('{"spec"')]
+    except TypeError as error:
+        raise ValueError(f"path must hold records of a refops run, got {path} ({error})") from error
+    if not lines:
+        raise ValueError(f"path must hold records of a refops run, got {path}: no record in it")
+    yield from map(Record.from_json, lines)
+
+
+def write_records(path: Path, records: Iterable[Record], **about: Any) -> None:
+    """Write a finished run as one JSON object: facts about the run, then its records."""
+    body = {**about, "records": [asdict(r) for r in records]}
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(json.dumps(body, ensure_ascii=False, indent=1), encoding="utf-8")
+    temporary.replace(path)

@@ -1,0 +1,107 @@
+"""Specs: what an operator is. Pure data; the checks read it, nothing here runs an operator.
+
+Names follow native torch: `LayerNorm` for a module, `functional.layer_norm` for a function, `optim.AdamW` for an
+optimizer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from refops.parity.case import Case, Draw
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+FLOATS = ("float64", "float32", "bfloat16", "float16")
+
+# Ways of drawing the `real` tensors of a case; what each means in numbers stands in `refops.parity.draw`.
+FINITE = ("ordinary", "large", "tiny", "offset", "negative", "ties", "zeros")
+SATURATING = (*FINITE, "saturation", "subnormal")  # functions with an exponential or a limit inside
+POINTWISE = (*SATURATING, "nonfinite")  # one output per input: inf and nan stay where they are
+
+
+@dataclass(frozen=True)
+class Law:
+    """An equation every implementation obeys, whatever its numbers: needs no oracle.
+
+    `law(build, *inputs)` returns two tensors that must agree. `build(*args, **kwargs)` gives the subject: for a module
+    spec a module of those constructor arguments with randomly drawn state, for a function spec the function itself.
+    """
+
+    name: str
+    law: Callable[..., tuple[Any, Any]]
+    inputs: tuple[Draw, ...]
+    mode: str = "train"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A case that native refuses, and the argument its message is to name."""
+
+    case: Case
+    argument: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something that deliberately differs from native, with the number that shows why."""
+
+    what: str
+    number: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Randomness:
+    """How a random layer draws: at which rate it drops, and which axes of the input share one draw."""
+
+    rate: Callable[[Case], float]
+    shared: tuple[int, ...] = ()  # counted from the end: (-2, -1) for Dropout2d
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What one operator is.
+
+    Args:
+        name: `LayerNorm`, `functional.layer_norm` or `optim.AdamW`.
+        family: the file it stands in on every floor of the package.
+        reference: the hand-written class or function.
+        native: torch's own, or `None` where torch has none.
+        cases: curated rows, smallest first; the first carries every value regime.
+        oracle: float64 truth with native's signature where native is missing or itself wrong.
+        shape: output-shape formula; takes input shapes and constructor arguments by native name, raises on illegal ones.
+        strategy: hypothesis strategy that draws legal cases; called, not stored, so hypothesis stays unimported.
+        regimes: value regimes of the `real` inputs.
+        dtypes: floating dtypes native supports somewhere; each device's own gaps are found by asking native.
+        laws, refusals, differences: see the classes.
+        randomness: given where the layer draws random numbers in training.
+        trivial: why the input itself (or zeros) is the right answer, for operators that only rearrange.
+        no_check: checks that do not apply, each with its reason.
+    """
+
+    name: str
+    family: str
+    reference: Callable[..., Any]
+    native: Callable[..., Any] | None
+    cases: tuple[Case, ...]
+    oracle: Callable[..., Any] | None = None
+    shape: Callable[..., Any] | None = None
+    strategy: Callable[[], SearchStrategy[Case]] | None = None
+    regimes: tuple[str, ...] = FINITE
+    dtypes: tuple[str, ...] = FLOATS
+    laws: tuple[Law, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    randomness: Randomness | None = None
+    trivial: str = ""
+    no_check: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """`module`, `function` or `optimizer`."""
+        prefix = self.name.partition(".")[0]
+        return {"functional": "function", "optim": "optimizer"}.get(prefix, "module")
