@@ -5,9 +5,13 @@ Legend: N batch, C channels, *S spatial axes, *O window positions, *K kernel off
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import product
+from typing import Any
 
 from torch import Tensor
+
+__all__ = ["overlap_add", "tuple_of", "windows"]
 
 
 def tuple_of(n: int, value: int | Sequence[int], name: str) -> tuple[int, ...]:
@@ -45,3 +49,26 @@ def windows(input: Tensor, kernel_size: Sequence[int], stride: Sequence[int], di
     for axis, (k, s, d) in enumerate(zip(kernel_size, stride, dilation, strict=True), start=first):
         input = input.unfold(axis, d * (k - 1) + 1, s)[..., ::d]  # the new kernel axis goes last
     return input
+
+
+def overlap_add(windowed: Tensor, size: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Tensor:
+    """The transpose of `windows`: every window added back where it was taken, (..., *O, *K) to (..., *S).
+
+    One strided addition per kernel offset; positions that no window covers stay 0.
+
+    Example:
+        >>> import torch
+        >>> overlap_add(torch.ones(3, 3), [5], [1], [1])
+        tensor([1., 2., 3., 2., 1.])
+    """
+    n = len(size)
+    lead, positions, kernel_size = windowed.shape[: -2 * n], windowed.shape[-2 * n : -n], windowed.shape[-n:]
+    output = windowed.new_zeros(*lead, *size)
+    offsets: Iterable[tuple[Any, ...]] = product(*map(range, kernel_size))
+    for offset in offsets:
+        taken: list[Any] = [
+            slice(d * k, d * k + s * (p - 1) + 1, s)
+            for k, p, s, d in zip(offset, positions, stride, dilation, strict=True)
+        ]
+        output[(..., *taken)].add_(windowed[(..., *offset)])  # not `+=`, which would copy the slice onto itself too
+    return output

@@ -1,1 +1,87 @@
-"""."""
+"""Checks: one property each, independent of one another and of the operator.
+
+A check is a generator `(lab, case) -> Finding ...` marked with `@check(...)`; it is run on every case its `cases`
+gives. `run_item` runs one (spec, check, dtype, device) and makes its `Record`, whatever the subject does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from refops.parity.case import Case
+from refops.parity.lab import Lab
+from refops.parity.record import Finding
+from refops.parity.spec import Spec
+
+Run = Callable[[Lab, Case], Iterator[Finding]]
+Cases = Callable[[Lab], Iterable[Case]]
+
+LAYERS = ("module", "function")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One property.
+
+    Args:
+        name: how it is called everywhere.
+        run: yields a finding for each way a case fails.
+        cases: the cases it looks at.
+        kinds: the kinds of spec it is for.
+        dtypes: the dtypes it runs in; None for all of the spec's.
+        contract: `behaviour` binds every subject, `drop-in` those judged as drop-in, `reference` refops's own.
+        level: `quick` runs always, `full` only in the thorough level.
+        applies: whether it is for this spec.
+        measured: whether a case counts as evidence only where a trivial answer would fail.
+    """
+
+    name: str
+    run: Run
+    cases: Cases
+    kinds: tuple[str, ...]
+    dtypes: tuple[str, ...] | None
+    contract: str
+    level: str
+    applies: Callable[[Spec], bool]
+    measured: bool
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of its docstring."""
+        return (self.run.__doc__ or "").strip().partition("\n")[0]
+
+    def binds(self, spec: Spec, *, drop_in: bool, reference: bool, level: str) -> bool:
+        """Whether it is run for such a subject of this spec."""
+        bound = {"behaviour": True, "drop-in": drop_in, "reference": reference}[self.contract]
+        excused = self.name in dict(spec.no_check)
+        return spec.kind in self.kinds and bound and not excused and level in (self.level, "full") and self.applies(spec)
+
+    def dtypes_for(self, spec: Spec) -> tuple[str, ...]:
+        """The dtypes it runs in for this spec, always at least one."""
+        if self.dtypes is None:
+            return spec.dtypes
+        return tuple(d for d in self.dtypes if d in spec.dtypes) or spec.dtypes[:1]
+
+
+CHECKS: dict[str, Check] = {}
+
+
+def check(
+    *,
+    cases: Cases,
+    kinds: tuple[str, ...] = LAYERS,
+    dtypes: tuple[str, ...] | None = ("float32",),
+    contract: str = "behaviour",
+    level: str = "quick",
+    applies: Callable[[Spec], bool] = lambda spec: True,
+    measured: bool = False,
+) -> Callable[[Run], Run]:
+    """Register a generator `(lab, case) -> findings` as a check named like the function."""
+
+    def register(run: Run) -> Run:
+        name = run.__name__.rstrip("_")
+        CHECKS[name] = Check(name, run, cases, kinds, dtypes, contract, level, applies, measured)
+        return run
+
+    return register

@@ -1,0 +1,20 @@
+"""Layers, functions and losses: forward, and forward + backward, eager and compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from refops.parity.bench import COMPILED
+from refops.parity.bench_sizes import SIZES, Row
+
+OPERATORS = [row for row in SIZES if not row.spec.startswith("optim.")]
+MODES = ["forward", "forward+backward", COMPILED + "forward", COMPILED + "forward+backward"]
+
+
+@pytest.mark.parametrize("side", ["reference", "native"])
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("row", OPERATORS, ids=lambda row: f"{row.spec} {row.label}")
+def test_operator(compare: Callable[[Row, str, str], None], row: Row, mode: str, side: str) -> None:
+    compare(row, mode, side)

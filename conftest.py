@@ -1,0 +1,26 @@
+"""For every test: one thread per worker, fixed seeds, and hypothesis examples that do not change by themselves."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import hypothesis
+import pytest
+import torch
+
+# Several workers with several threads each are many times slower than one thread each; small tensors gain nothing.
+torch.set_num_threads(1)
+
+hypothesis.settings.register_profile("steady", deadline=None, derandomize=True, database=None)
+hypothesis.settings.register_profile("search", deadline=None)  # HYPOTHESIS_PROFILE=search: new examples every time
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> Iterator[None]:
+    """Start every test from the same random state and the same default dtype, and leave the latter as it was."""
+    torch.manual_seed(0)
+    before = torch.get_default_dtype()
+    yield
+    torch.set_default_dtype(before)

@@ -1,0 +1,176 @@
+r"""How far from the truth an honest implementation may be. No tolerance is typed by hand; all of it is measured.
+
+The truth t is the oracle in float64 at the very inputs the subject gets. The unit of noise of each output is
+
+    unit = half an ulp of t in the subject's dtype  +  what a one-ulp change of the inputs does to t
+
+and the budget is  SLACK * unit * max(1, native's own error in such units, worst among outputs of like magnitude).
+So whoever is closer to the truth than native always passes, and nobody gains from native's errors elsewhere.
+
+The change of the inputs is a relative one whose sign hangs on the value itself, so equal values stay equal and zeros
+stay zeros, and it is measured between two changes of the same sign: the jump of a kink lies on neither side and drops
+out. In float64, where the truth is no more precise than the subject, native's error is taken from float32, in units.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+SLACK = 4.0  # honest variants differ by a few units; the two published rates show what this choice costs and buys
+PROBES = 4  # changes of the inputs tried
+
+Function = Callable[[list[Tensor]], list[Tensor | None]]
+
+
+def ulp(value: Tensor, dtype: torch.dtype) -> Tensor:
+    """The spacing of `dtype` at each value, in float64; below the normal range, the subnormal spacing."""
+    info = torch.finfo(dtype)
+    exponent = torch.frexp(value.double().abs().clamp(info.tiny, info.max))[1]
+    return torch.ldexp(torch.full_like(value, info.eps, dtype=torch.float64), exponent - 1)
+
+
+def changed(values: list[Tensor], size: float, probe: int) -> list[Tensor]:
+    """Each floating value times 1 + size or 1 - size; equal values get equal signs."""
+
+    def change(value: Tensor) -> Tensor:
+        if not value.is_floating_point():
+            return value
+        bits = (value.abs() + 0.0).view(torch.int64)
+        mixed = (bits ^ (bits >> 29)) * (0x9E3779B97F4A7C15 - 2**64 + 2 * probe) + probe * 0x2545F491
+        sign = 1 - 2 * ((mixed >> 43) & 1)
+        return torch.where(value.isfinite(), value * (1 + size * sign), value)
+
+    return [change(v) for v in values]
+
+
+def sensitivity(truth: Function, values: list[Tensor], dtype: torch.dtype) -> list[Tensor | None]:
+    """Root mean square over the probes of what one ulp of the inputs does to each output."""
+    eps = torch.finfo(dtype).eps
+    scale = 256.0 if dtype == torch.float64 else 1.0  # far enough from the truth's own rounding
+    squares: list[Tensor | None] = []
+    for probe in range(PROBES):
+        outer = truth(changed(values, scale * eps, probe))
+        inner = truth(changed(values, scale * eps / 16, probe))
+        steps = [None if a is None or b is None else _finite(a - b) * (16 / 15 / scale) for a, b in zip(outer, inner)]
+        squares = steps_squared(steps) if not squares else _plus(squares, steps_squared(steps))
+    return [None if s is None else (s / PROBES).sqrt() for s in squares]
+
+
+def steps_squared(steps: list[Tensor | None]) -> list[Tensor | None]:
+    """Each step squared."""
+    return [None if s is None else s * s for s in steps]
+
+
+def _plus(a: list[Tensor | None], b: list[Tensor | None]) -> list[Tensor | None]:
+    return [None if x is None or y is None else x + y for x, y in zip(a, b, strict=True)]
+
+
+def _finite(value: Tensor) -> Tensor:
+    return torch.nan_to_num(value.double(), nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _by_magnitude(amount: Tensor, truth: Tensor, reduce: str) -> Tensor:
+    """For each output, the amax or mean of `amount` over outputs within a factor of two to four of it in magnitude."""
+    exponent = torch.frexp(torch.nan_to_num(truth).clamp(-1e300, 1e300).flatten())[1].long()
+    bucket = (exponent - exponent.min() + 1) if exponent.numel() else exponent
+    size = int(bucket.max()) + 2 if bucket.numel() else 0
+    if not size:
+        return amount
+    table = torch.zeros(size, dtype=torch.float64)
+    table.scatter_reduce_(0, bucket, amount.flatten(), reduce, include_self=False)
+    if reduce == "amax":
+        table = torch.stack([table, table.roll(1), table.roll(-1)]).amax(0)
+    return table[bucket].view(truth.shape)
+
+
+@dataclass
+class Budget:
+    """Truth, allowance and native's answer for one output, all on the CPU; `exact` where outputs are not floating."""
+
+    name: str
+    dtype: torch.dtype
+    truth: Tensor
+    allowed: Tensor
+    native: Tensor | None
+    units: Tensor  # native's own error, in units of noise
+    exact: bool = False
+
+    def error(self, got: Tensor) -> Tensor:
+        """|got - truth|, infinite where one is not a number and neither truth's nor native's answer is met."""
+        got = got.detach().cpu()
+        if self.exact:
+            return (got != self.truth).double() * math.inf if got.shape == self.truth.shape else _all_wrong(self.truth)
+        if got.shape != self.truth.shape:
+            return _all_wrong(self.truth)
+        got64, truth = got.double(), self.truth
+        error = (got64 - truth).abs()
+        limit = torch.finfo(self.dtype).max
+        same = (got64 == truth) | (got64.isnan() & truth.isnan())
+        over = (truth.abs() >= limit * (1 - torch.finfo(self.dtype).eps)) & got64.isinf() & (got64.sign() == truth.sign())
+        if self.native is not None:
+            native = self.native.double()
+            same |= (got64 == native) | (got64.isnan() & native.isnan())
+        return torch.where(same | over, 0.0, torch.where(error.isnan(), math.inf, error))
+
+    def excess(self, got: Tensor) -> Tensor:
+        """Error over budget: more than 1 fails."""
+        error = self.error(got)
+        return torch.where(error == 0, 0.0, error / self.allowed.clamp(min=5e-324))
+
+    def accepts(self, got: Tensor) -> bool:
+        """Whether every element is within budget."""
+        return got.shape == self.truth.shape and not bool((self.excess(got) > 1).any())
+
+
+def _all_wrong(truth: Tensor) -> Tensor:
+    return torch.full(truth.shape, math.inf, dtype=torch.float64)
+
+
+def budgets(
+    truth: Function,
+    native: Function | None,
+    values: list[Tensor],
+    names: list[str],
+    dtype: torch.dtype,
+    units: list[Tensor] | None = None,
+) -> list[Budget | None]:
+    """The budget of every output of `truth` at `values` (float64, rounded to `dtype`).
+
+    `native` gives native's own answer in `dtype`; `units` replaces native's measured error (in float64, where the
+    truth cannot tell). An output that is None (no gradient) has no budget.
+    """
+    exact = truth(values)
+    answers = native(values) if native is not None else [None] * len(exact)
+    spread = sensitivity(truth, values, dtype)
+    result: list[Budget | None] = []
+    for i, (t, a, s) in enumerate(zip(exact, answers, spread, strict=True)):
+        if t is None:
+            result.append(None)
+        elif not t.is_floating_point():
+            expected = t if a is None else a.cpu()
+            result.append(Budget(names[i], dtype, expected, torch.zeros(t.shape), None, torch.zeros(t.shape), exact=True))
+        else:
+            given = units[i] if units is not None else None
+            result.append(_budget(names[i], dtype, t, None if a is None else a.cpu(), s, given))
+    return result
+
+
+def _budget(
+    name: str, dtype: torch.dtype, truth: Tensor, native: Tensor | None, spread: Tensor | None, units: Tensor | None
+) -> Budget:
+    truth = truth.detach().double().cpu()
+    unit = ulp(truth, dtype) / 2
+    if spread is not None:
+        spread = spread.cpu()
+        unit = unit + torch.maximum(spread, _by_magnitude(spread, truth, "mean") / 2)
+    if units is None or units.shape != truth.shape:
+        units = torch.ones_like(truth)
+        if native is not None and native.shape == truth.shape:
+            units = _finite((native.double() - truth).abs() / unit)
+    worst = _by_magnitude(units, truth, "amax").clamp(min=1)
+    return Budget(name, dtype, truth, SLACK * unit * worst, native, units)

@@ -1,0 +1,164 @@
+"""Checks of optimizers: the numbers of whole runs. What an optimizer does around its steps is in `optimizer_habits`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+from refops.parity.case import Arguments, Case
+from refops.parity.checks import check
+from refops.parity.course import Course
+from refops.parity.lab import Lab
+from refops.parity.record import Finding
+from refops.parity.training import (
+    OTHERS,
+    Gradients,
+    by_closure,
+    expanded,
+    generated,
+    grouped,
+    nudged,
+    regrouped,
+    scheduled,
+    train,
+    ungrouped,
+)
+
+OPTIMIZER = ("optimizer",)
+
+# -- cases -----------------------------------------------------------------------------------------------------------
+
+
+def rows(lab: Lab) -> Iterator[Case]:
+    """Every row, on the stream it names or on random gradients."""
+    for case in lab.rows(None):
+        yield case if case.regime in lab.spec.regimes else case.but(regime="random")
+
+
+def first(lab: Lab) -> Iterator[Case]:
+    """The first row, on random gradients."""
+    yield next(rows(lab))
+
+
+def streams(lab: Lab) -> Iterator[Case]:
+    """The first row on every stream, then all others; outside float32 fewer, unless the level is full."""
+    thorough = lab.full or lab.dtype == "float32"
+    every = list(rows(lab))
+    for stream in lab.spec.regimes if thorough else ("random", "tiny"):
+        yield every[0].but(regime=stream)
+    yield from every[1:] if thorough else every[3:5]
+
+
+# -- numbers of a run --------------------------------------------------------------------------------------------------
+
+
+@check(cases=streams, kinds=OPTIMIZER, dtypes=None)
+def trajectory(lab: Lab, case: Case) -> Iterator[Finding]:
+    """After every step, every parameter is as near to the float64 truth as native's rounding excuses."""
+    course = Course(lab, case)
+    yield from course.compare(course.run())
+
+
+@check(cases=first, kinds=OPTIMIZER)
+def groups(lab: Lab, case: Case) -> Iterator[Finding]:
+    """Parameter groups: added later, with hyperparameters of their own, from a generator, refused if met twice."""
+    for scenario in (regrouped, generated):
+        course = Course(lab, case, scenario)
+        yield from course.compare(course.run())
+    params = course.params()
+    optimizer = course.make()(grouped(params))
+    hyperparameters = {name: optimizer.param_groups[-1].get(name) for name in OTHERS}
+    if hyperparameters != OTHERS:
+        yield Finding(repr(case), f"param_groups[-1] must keep the group's own {OTHERS}, got {hyperparameters}")
+    missing = {k for g in optimizer.param_groups for k in g} - set(optimizer.param_groups[-1])
+    if missing:
+        yield Finding(repr(case), f"every group must hold every hyperparameter, got one without {sorted(missing)}")
+    try:
+        optimizer.add_param_group({"params": params[:1]})
+        yield Finding(repr(case), "add_param_group must refuse a parameter that is in another group")
+    except ValueError:
+        pass
+
+
+@check(cases=first, kinds=OPTIMIZER)
+def schedulers(lab: Lab, case: Case) -> Iterator[Finding]:
+    """The learning rate used is the one in `param_groups` now, set by a scheduler or by hand."""
+    course = Course(lab, case, scheduled)
+    yield from course.compare(course.run())
+
+
+@check(cases=first, kinds=OPTIMIZER)
+def closure(lab: Lab, case: Case) -> Iterator[Finding]:
+    """A closure is called once, with gradients enabled, and first; its gradients are used, its value is returned."""
+    course = Course(lab, case, by_closure)
+    try:
+        yield from course.compare(course.run())
+    except RuntimeError as error:
+        yield Finding(repr(case), str(error))
+
+
+@check(cases=first, kinds=OPTIMIZER)
+def memory(lab: Lab, case: Case) -> Iterator[Finding]:
+    """Parameters change in place, where the model and its views see it, whatever the memory layout of all."""
+    for layout in ("transposed", "strided"):
+        course = Course(lab, case.but(layout=layout))
+        yield from course.compare(course.run())
+    for scenario in (expanded, nudged):
+        course = Course(lab, case, scenario)
+        yield from course.compare(course.run())
+    course = Course(lab, case)
+    params = course.params()
+    views = [p.detach() for p in params]
+    train(course.make()(grouped(params)), params, course.grads)
+    for i, (param, view) in enumerate(zip(params, views, strict=True)):
+        if not torch.equal(param.detach(), view):
+            yield Finding(repr(case), f"parameter {i} must be changed in place, a view of it did not see the steps")
+        if not (param.requires_grad and param.is_leaf):
+            yield Finding(repr(case), f"parameter {i} must stay a leaf that requires a gradient after a step")
+
+
+@check(cases=first, kinds=OPTIMIZER)
+def complex_(lab: Lab, case: Case) -> Iterator[Finding]:
+    """Complex parameters train as the pairs of real numbers they are; only a drop-in may not refuse them."""
+    pairs = tuple(replace(draw, shape=(*draw.shape, 2)) for draw in case.call.draws())
+    course = Course(lab, case.but(call=Arguments(pairs)))
+    params: list[Tensor] = [Parameter(torch.view_as_complex(p.detach())) for p in course.params()]
+    grads: Gradients = [[None if g is None else torch.view_as_complex(g) for g in now] for now in course.grads]
+    after = _accepted(lab, lambda: train(course.make()(grouped(params)), params, grads), native_accepts=True)
+    if isinstance(after, str):
+        yield Finding(repr(case), f"complex parameters must be accepted as by native, got {after}")
+    elif after:
+        yield from course.compare([torch.view_as_real(p) for p in after])
+
+
+@check(cases=rows, kinds=OPTIMIZER)
+def sparse(lab: Lab, case: Case) -> Iterator[Finding]:
+    """Sparse gradients move parameters as dense ones do, or are refused; by a drop-in exactly where native refuses."""
+    course = Course(lab, case.but(regime="sparse"), ungrouped)
+    grads: Gradients = [[None if g is None else g.to_sparse() for g in now] for now in course.grads]
+
+    def run(target: Any = None) -> list[Tensor]:
+        params = course.params()
+        return train(course.make(target)(params), params, grads)
+
+    accepts = lab.spec.native is not None and not isinstance(_accepted(lab, lambda: run(lab.spec.native), True), str)
+    after = _accepted(lab, run, accepts)
+    if isinstance(after, str):
+        yield Finding(repr(case), f"sparse gradients must be accepted as by native, got {after}")
+    elif after and lab.subject.drop_in and lab.spec.native is not None and not accepts:
+        yield Finding(repr(case), "sparse gradients must be refused as by native, no error was raised")
+    elif after:
+        yield from course.compare(after)
+
+
+def _accepted(lab: Lab, run: Callable[[], list[Tensor]], native_accepts: bool) -> list[Tensor] | str:
+    """What a run gives; where it is refused nothing, or the error if that is none of a drop-in's rights."""
+    try:
+        return run()
+    except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:
+        return f"{type(error).__name__}: {error}" if native_accepts and lab.subject.drop_in else []

@@ -1,0 +1,169 @@
+"""What training must give: the budget of every parameter after every step of a run.
+
+A `Course` is one case being trained under one scenario, see `refops.parity.training`.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+from torch.optim import Optimizer
+
+from refops.parity.budget import Budget, budgets
+from refops.parity.case import Arguments, Case
+from refops.parity.draw import dtype_of, lay
+from refops.parity.lab import Lab
+from refops.parity.record import Finding
+from refops.parity.subject import Operator
+from refops.parity.training import STEPS, Gradients, Make, Scenario, gradients, maker, plain, snapshot, truth_maker
+
+
+@dataclass
+class Course:
+    """One case being trained: its numbers, and what the parameters must be after every step."""
+
+    lab: Lab
+    case: Case
+    scenario: Scenario = plain
+
+    def __post_init__(self) -> None:
+        """Draw the numbers."""
+        drawn = self.lab.drawn(self.case)
+        self.options = drawn[0]
+        self.start = [value for value in drawn[1] if value.is_floating_point()]
+        self.grads = gradients(self.case, [p.shape for p in self.start])
+
+    def params(self, dtype: str = "", device: str = "") -> list[Tensor]:
+        """Fresh parameters in the case's dtype and layout."""
+        where, wanted = device or self.lab.device, dtype_of(dtype or self.case.dtype)
+        return [Parameter(lay(value.to(where, wanted, copy=True), self.case.layout)) for value in self.start]
+
+    def make(self, target: Callable[..., Any] | None = None) -> Make:
+        """How to construct the subject, or another target, for this case."""
+        return maker(target or self.lab.subject.target, self.case, [self.lab.cast(t, self.case) for t in self.options])
+
+    def run(self, target: Callable[..., Any] | None = None) -> list[Tensor]:
+        """The parameters after every step with the subject, or with another target."""
+        return self.scenario(self.make(target), self.params(), self.grads)
+
+    def expected(self) -> list[Budget]:
+        """A budget for all parameters after every step; kept, since many subjects are asked the same."""
+        key = (self.lab.spec.name, repr(self.case), self.lab.device, self.scenario.__name__)
+        if key not in _EXPECTED:
+            _EXPECTED[key] = self._expected()
+            while len(_EXPECTED) > _KEPT:
+                _EXPECTED.popitem(last=False)
+        return _EXPECTED[key]
+
+    def _expected(self) -> list[Budget]:
+        spec, dtype, count = self.lab.spec, dtype_of(self.case.dtype), len(self.start)
+        fed = [g for now in self.grads for g in now if g is not None]
+        marks = rounding_marks(self.start)
+        shapes = [t.shape for t in (*self.start, *fed, *marks)]
+
+        def truth(flat: list[Tensor]) -> list[Tensor | None]:
+            values = [v.view(s) for v, s in zip(flat[0].split([s.numel() for s in shapes]), shapes, strict=True)]
+            given, moved = iter(values[count : count + len(fed)]), values[count + len(fed) :]
+            grads: Gradients = [[None if g is None else next(given) for g in now] for now in self.grads]
+            start: list[Tensor] = [Parameter(p.clone()) for p in values[:count]]
+            make = with_rounding(truth_maker(spec, self.case, self.options), start, marks, moved)
+            return [*joined(self.scenario(make, start, grads), count)]
+
+        def answer(flat: list[Tensor]) -> list[Tensor | None]:
+            return [*joined(self.run(spec.native), count)]
+
+        values = [
+            torch.cat([t.flatten() for t in (*self.start, *fed, *marks)])
+        ]  # one tensor is changed faster than many
+        names = [f"parameters after step {t + 1}" for t in range(STEPS)]
+        native = answer if spec.native else None
+        made = budgets(truth, native, values, names, dtype, None if native and dtype != torch.float64 else self.noise())
+        return [b for b in made if b is not None]
+
+    def noise(self) -> list[Tensor]:
+        """Units of noise to allow where this case cannot tell them: those of native in float32, or of a relative.
+
+        In float64 the truth is no more precise than native. Where torch has no native, the yardstick is the nearest
+        optimizer it has: the wrapped one, or the one the oracle names.
+        """
+        lab, case = self.lab, self.case
+        if lab.spec.native is None:
+            lab, case = relative(lab, case)
+            return [b.units for b in Course(lab, case, self.scenario).expected()]
+        coarse = Course(lab, case.but(dtype="float32"), self.scenario).expected()
+        return [b.units + 1 for b in coarse]
+
+    def compare(self, got: list[Tensor]) -> Iterator[Finding]:
+        """The first parameter that is over budget, if any is."""
+        sizes = [p.numel() for p in self.start]
+        for finding in self.lab.compare(self.case, [*self.expected()], [*joined(got, len(sizes))]):
+            yield placed(finding, sizes)
+            return
+
+
+def rounding_marks(start: Sequence[Tensor]) -> list[Tensor]:
+    """One number per element and step whose change stands for the rounding of the parameter after that step."""
+    generator = torch.Generator().manual_seed(0)
+    return [torch.rand(p.shape, generator=generator, dtype=torch.float64) + 0.5 for _ in range(STEPS) for p in start]
+
+
+def with_rounding(make: Make, params: Sequence[Tensor], marks: Sequence[Tensor], moved: Sequence[Tensor]) -> Make:
+    """The same optimizer, whose steps are changed as much, relatively, as their marks have, and then the parameters.
+
+    In every step the update and the sum are rounded, each at its own size: a change of the inputs would not tell, since
+    Adam's first step does not even depend on the size of the gradient.
+    """
+    factors = iter([b / a for a, b in zip(marks, moved, strict=True)])
+    before = snapshot(params)
+
+    @torch.no_grad()
+    def kick(*_: Any) -> None:
+        for i, (param, factor) in enumerate(zip(params, factors, strict=False)):
+            param.copy_((before[i] + (param - before[i]) * factor) * factor.sqrt())  # the root: half an ulp at the end
+            before[i] = param.detach().clone()
+
+    def made(groups: Any) -> Optimizer:
+        optimizer = make(groups)
+        optimizer.register_step_post_hook(kick)
+        return optimizer
+
+    return made
+
+
+def joined(after: list[Tensor], count: int) -> list[Tensor]:
+    """All parameters after each step in one row: `count` tensors of any shape to one of (elements,)."""
+    steps = range(len(after) // max(count, 1))
+    return [torch.cat([p.flatten() for p in after[t * count : (t + 1) * count]]) for t in steps]
+
+
+def placed(finding: Finding, sizes: list[int]) -> Finding:
+    """A finding in joined parameters, told in terms of the parameter it lies in."""
+    if finding.index:
+        element, position = int(finding.index.strip("[]")), 0
+        while element >= sizes[position]:
+            element, position = element - sizes[position], position + 1
+        finding.where = finding.where.replace("parameters", f"parameter {position}")
+        finding.index = f".flatten()[{element}]"
+    return finding
+
+
+def relative(lab: Lab, case: Case) -> tuple[Lab, Case]:
+    """The same case for the nearest optimizer torch has."""
+    options = case.init.keywords if case.init else {}
+    name = options.get("base") or lab.spec.oracle.relative  # type: ignore[union-attr]
+    if "base" in options:
+        options = {k.removeprefix("base_"): v for k, v in options.items() if k.startswith("base_")}
+    target = getattr(torch.optim, name)
+    spec = replace(lab.spec, name=f"{lab.spec.name}, relative {name}", native=target, oracle=None)
+    init = Arguments(kwargs=tuple(options.items()))
+    return Lab(spec, Operator(target, "optimizer", name), lab.dtype, lab.device, lab.level), replace(case, init=init)
+
+
+_EXPECTED: OrderedDict[tuple[str, ...], list[Budget]] = OrderedDict()
+_KEPT = 400

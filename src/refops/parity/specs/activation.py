@@ -1,0 +1,405 @@
+"""Activations. Legend: *S any shape; softmaxes normalise along one axis of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from refops.functional import activation as F
+from refops.nn import activation as nn
+from refops.parity.case import Case, additive, buffer, built, called, flag, index, real
+from refops.parity.spec import POINTWISE, SATURATING, Law, Refusal, Spec
+from refops.shapes import activation as shapes
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import DrawFn, SearchStrategy
+
+__all__ = ["SPECS"]
+
+Pair = tuple[Tensor, Tensor]
+Build = Callable[..., Any]
+
+MODULE, FUNCTION = True, False
+
+
+def pointwise_cases(module: bool, **choices: tuple[Any, ...]) -> Callable[[], SearchStrategy[Case]]:
+    """Any shape, also empty and without axes, and any of the settings; no setting leaves native's default."""
+
+    def strategy() -> SearchStrategy[Case]:
+        from hypothesis import strategies as st
+
+        @st.composite
+        def cases(draw: DrawFn) -> Case:
+            shape = draw(st.lists(st.integers(0, 5), max_size=4))
+            settings = {k: draw(st.sampled_from(v)) for k, v in choices.items() if draw(st.booleans())}
+            return built(**settings).on(real(*shape)) if module else called(real(*shape), **settings)
+
+        return cases()
+
+    return strategy
+
+
+def softmax_cases(module: bool) -> Callable[[], SearchStrategy[Case]]:
+    """Any shape and any of its axes, counted from either end."""
+
+    def strategy() -> SearchStrategy[Case]:
+        from hypothesis import strategies as st
+
+        @st.composite
+        def cases(draw: DrawFn) -> Case:
+            shape = draw(st.lists(st.integers(0, 6), max_size=4))
+            axes = max(len(shape), 1)
+            dim = draw(st.integers(-axes, axes - 1))
+            return built(dim).on(real(*shape)) if module else called(real(*shape), dim=dim)
+
+        return cases()
+
+    return strategy
+
+
+def rows(module: bool, *settings: dict[str, Any]) -> tuple[Case, ...]:
+    """The shapes every activation is tried on, then each of its settings."""
+    shapes = ((4, 13), (), (0, 3), (17,), (2, 3, 5, 4), (3, 4097), *((5, 33),) * len(settings))
+    given: tuple[dict[str, Any], ...] = ({},) * 6 + settings
+    return tuple(
+        built(**s).on(_drawn(shape, s)) if module else called(_drawn(shape, s), **s)
+        for shape, s in zip(shapes, given, strict=True)
+    )
+
+
+def _drawn(shape: tuple[int, ...], settings: dict[str, Any]) -> Any:
+    return buffer(*shape) if settings.get("inplace") else real(*shape)  # native refuses to overwrite a leaf
+
+
+def arrangement(build: Build, x: Tensor) -> Pair:
+    """Each number is treated alone: how they are arranged does not matter."""
+    f = build()
+    return f(x.reshape(7, 10).t()).t().reshape(70), torch.cat([f(x[:33]), f(x[33:])])
+
+
+def difference_is_identity(build: Build, x: Tensor) -> Pair:
+    """f(x) - f(-x) = x."""
+    f = build()
+    return f(x) - f(-x), x
+
+
+def homogeneous(build: Build, x: Tensor) -> Pair:
+    """f(4 x) = 4 f(x): a power of two, so nothing is rounded."""
+    f = build()
+    return f(4 * x), 4 * f(x)
+
+
+def slope_one(build: Build, x: Tensor) -> Pair:
+    """With a slope of 1 nothing happens."""
+    return build(1.0)(x), x
+
+
+def slope_one_function(build: Build, x: Tensor) -> Pair:
+    """With a slope of 1 nothing happens."""
+    return build()(x, 1.0), x
+
+
+def complement(build: Build, x: Tensor) -> Pair:
+    """f(x) + f(-x) = 1."""
+    f = build()
+    return f(x) + f(-x), torch.ones_like(x)
+
+
+def odd(build: Build, x: Tensor) -> Pair:
+    """f(-x) = -f(x)."""
+    f = build()
+    return f(-x), -f(x)
+
+
+def _softmax_laws(module: bool, log: bool) -> tuple[Law, ...]:
+    def along(build: Build, dim: int) -> Callable[[Tensor], Tensor]:
+        function = build(dim) if module else build()
+        return function if module else lambda x: function(x, dim)
+
+    def sums_to_one(build: Build, x: Tensor) -> Pair:
+        y = along(build, 0)(x)
+        return (y.exp() if log else y).sum(0), x.new_ones(x.shape[1:])
+
+    def shift(build: Build, x: Tensor) -> Pair:
+        f = along(build, 1)
+        return f(x - 8), f(x)
+
+    def permutation(build: Build, x: Tensor) -> Pair:
+        f = along(build, -1)
+        return f(x.flip(-1)), f(x).flip(-1)
+
+    def splitting(build: Build, x: Tensor) -> Pair:
+        f = along(build, 1)
+        return torch.cat([f(x[:33]), f(x[33:])]), f(x)
+
+    def axes(build: Build, x: Tensor) -> Pair:
+        return along(build, 0)(x.t()), along(build, 1)(x).t()
+
+    laws = (sums_to_one, shift, permutation, splitting, axes)
+    return tuple(Law(law.__name__.replace("_", " "), law, (real(70, 9),)) for law in laws)
+
+
+ARRANGEMENT = Law("arrangement", arrangement, (real(70),))
+RELU_LAWS = (
+    ARRANGEMENT,
+    Law("difference", difference_is_identity, (real(70),)),
+    Law("homogeneous", homogeneous, (real(70),)),
+)
+LEAKY_LAWS = (ARRANGEMENT, Law("homogeneous", homogeneous, (real(70),)))
+SIGMOID_LAWS = (ARRANGEMENT, Law("complement", complement, (real(70),)))
+TANH_LAWS = (ARRANGEMENT, Law("odd", odd, (real(70),)))
+GATE_LAWS = (ARRANGEMENT, Law("difference", difference_is_identity, (real(70),)))
+
+INPLACE: tuple[dict[str, Any], ...] = ({"inplace": True}, {"inplace": False})
+SLOPES: tuple[dict[str, Any], ...] = (
+    {"negative_slope": 0.2},
+    {"negative_slope": 0.0},
+    {"negative_slope": 2.5},
+    {"negative_slope": -0.5},
+    {"negative_slope": 0.3, "inplace": True},
+)
+GELU_FORMS: tuple[dict[str, Any], ...] = ({"approximate": "none"}, {"approximate": "tanh"})
+
+
+def _softmax_rows(module: bool) -> tuple[Case, ...]:
+    shapes_and_dims = (
+        ((5, 11), 1), ((), 0), ((0, 3), 1), ((3, 0), 1), ((7,), 0), ((4, 1), 1), ((1, 6), 0),
+        ((2, 3, 5), 1), ((2, 3, 5), -3), ((2, 3, 4, 5), -2), ((33, 31), -1), ((3, 4097), 1), ((1025, 3), 0),
+        ((6,), None), ((4, 5), None), ((2, 5, 3), None), ((2, 5, 3, 2), None),
+    )  # fmt: skip
+    masked = (built(-1).on(additive(6, 9)) if module else called(additive(6, 9), -1),)
+    if module:
+        return tuple(built(dim).on(real(*s)) for s, dim in shapes_and_dims) + masked
+    return (*(called(real(*s), dim) for s, dim in shapes_and_dims), *masked, called(real(4, 7), dim=0, _stacklevel=4))
+
+
+def _softmax_refusals(module: bool) -> tuple[Refusal, ...]:
+    wrong_dims: tuple[Any, ...] = (2, -3, "1", 1.0)
+    if module:
+        return (
+            *(Refusal(built(dim).on(real(4, 5)), "dim") for dim in wrong_dims),
+            Refusal(built(1).on(index(4, 5, high=9)), "input"),
+            Refusal(built(1).on(real()), "dim"),
+        )
+    return (
+        *(Refusal(called(real(4, 5), dim), "dim") for dim in wrong_dims),
+        Refusal(called(index(4, 5, high=9), 1), "input"),
+        Refusal(called(real(), 1), "dim"),
+    )
+
+
+SPECS = (
+    Spec(
+        "ReLU",
+        "activation",
+        nn.ReLU,
+        torch.nn.ReLU,
+        (*rows(MODULE, *INPLACE), built().on(index(5, 8, low=-6, high=7))),
+        shape=shapes.relu,
+        strategy=pointwise_cases(MODULE),
+        regimes=POINTWISE,
+        laws=RELU_LAWS,
+        refusals=(Refusal(built().on(flag(3, 4)), "input"), Refusal(built(True).on(real(3, 4)), "inplace")),
+    ),
+    Spec(
+        "functional.relu",
+        "activation",
+        F.relu,
+        torch.nn.functional.relu,
+        (*rows(FUNCTION, *INPLACE), called(index(5, 8, low=-6, high=7))),
+        shape=shapes.relu,
+        strategy=pointwise_cases(FUNCTION),
+        regimes=POINTWISE,
+        laws=RELU_LAWS,
+        refusals=(Refusal(called(flag(3, 4)), "input"), Refusal(called(real(3, 4), True), "inplace")),
+    ),
+    Spec(
+        "LeakyReLU",
+        "activation",
+        nn.LeakyReLU,
+        torch.nn.LeakyReLU,
+        rows(MODULE, *SLOPES),
+        shape=shapes.leaky_relu,
+        strategy=pointwise_cases(MODULE, negative_slope=(0.0, 0.25, 1.0, 3.0, -0.7)),
+        regimes=POINTWISE,
+        laws=(*LEAKY_LAWS, Law("slope of one", slope_one, (real(70),))),
+        refusals=(
+            Refusal(built().on(index(3, 4, high=9)), "input"),
+            Refusal(built(0.1, True).on(real(3, 4)), "inplace"),
+            Refusal(built(None).on(real(3, 4)), "negative_slope"),
+        ),
+    ),
+    Spec(
+        "functional.leaky_relu",
+        "activation",
+        F.leaky_relu,
+        torch.nn.functional.leaky_relu,
+        rows(FUNCTION, *SLOPES),
+        shape=shapes.leaky_relu,
+        strategy=pointwise_cases(FUNCTION, negative_slope=(0.0, 0.25, 1.0, 3.0, -0.7)),
+        regimes=POINTWISE,
+        laws=(*LEAKY_LAWS, Law("slope of one", slope_one_function, (real(70),))),
+        refusals=(
+            Refusal(called(index(3, 4, high=9)), "input"),
+            Refusal(called(real(3, 4), 0.1, True), "inplace"),
+            Refusal(called(real(3, 4), None), "negative_slope"),
+        ),
+    ),
+    Spec(
+        "Sigmoid",
+        "activation",
+        nn.Sigmoid,
+        torch.nn.Sigmoid,
+        rows(MODULE),
+        shape=shapes.sigmoid,
+        strategy=pointwise_cases(MODULE),
+        regimes=POINTWISE,
+        laws=SIGMOID_LAWS,
+    ),
+    Spec(
+        "functional.sigmoid",
+        "activation",
+        F.sigmoid,
+        torch.nn.functional.sigmoid,
+        rows(FUNCTION),
+        shape=shapes.sigmoid,
+        strategy=pointwise_cases(FUNCTION),
+        regimes=POINTWISE,
+        laws=SIGMOID_LAWS,
+    ),
+    Spec(
+        "Tanh",
+        "activation",
+        nn.Tanh,
+        torch.nn.Tanh,
+        rows(MODULE),
+        shape=shapes.tanh,
+        strategy=pointwise_cases(MODULE),
+        regimes=POINTWISE,
+        laws=TANH_LAWS,
+    ),
+    Spec(
+        "functional.tanh",
+        "activation",
+        F.tanh,
+        torch.nn.functional.tanh,
+        rows(FUNCTION),
+        shape=shapes.tanh,
+        strategy=pointwise_cases(FUNCTION),
+        regimes=POINTWISE,
+        laws=TANH_LAWS,
+    ),
+    Spec(
+        "GELU",
+        "activation",
+        nn.GELU,
+        torch.nn.GELU,
+        (*rows(MODULE, *GELU_FORMS), built("tanh").on(real(4, 13)).but(only=POINTWISE)),
+        shape=shapes.gelu,
+        strategy=pointwise_cases(MODULE, approximate=("none", "tanh")),
+        regimes=POINTWISE,
+        laws=GATE_LAWS,
+        refusals=(
+            Refusal(built("erf").on(real(3, 4)), "approximate"),
+            Refusal(built(None).on(real(3, 4)), "approximate"),
+            Refusal(built().on(index(3, 4, high=9)), "input"),
+        ),
+    ),
+    Spec(
+        "functional.gelu",
+        "activation",
+        F.gelu,
+        torch.nn.functional.gelu,
+        (*rows(FUNCTION, *GELU_FORMS), called(real(4, 13), approximate="tanh").but(only=POINTWISE)),
+        shape=shapes.gelu,
+        strategy=pointwise_cases(FUNCTION, approximate=("none", "tanh")),
+        regimes=POINTWISE,
+        laws=GATE_LAWS,
+        refusals=(
+            Refusal(called(real(3, 4), approximate="erf"), "approximate"),
+            Refusal(called(real(3, 4), approximate=None), "approximate"),
+            Refusal(called(index(3, 4, high=9)), "input"),
+        ),
+    ),
+    Spec(
+        "SiLU",
+        "activation",
+        nn.SiLU,
+        torch.nn.SiLU,
+        rows(MODULE, *INPLACE),
+        shape=shapes.silu,
+        strategy=pointwise_cases(MODULE),
+        regimes=POINTWISE,
+        laws=GATE_LAWS,
+        refusals=(
+            Refusal(built().on(index(3, 4, high=9)), "input"),
+            Refusal(built(True).on(real(3, 4)), "inplace"),
+        ),
+    ),
+    Spec(
+        "functional.silu",
+        "activation",
+        F.silu,
+        torch.nn.functional.silu,
+        rows(FUNCTION, *INPLACE),
+        shape=shapes.silu,
+        strategy=pointwise_cases(FUNCTION),
+        regimes=POINTWISE,
+        laws=GATE_LAWS,
+        refusals=(
+            Refusal(called(index(3, 4, high=9)), "input"),
+            Refusal(called(real(3, 4), True), "inplace"),
+        ),
+    ),
+    Spec(
+        "Softmax",
+        "activation",
+        nn.Softmax,
+        torch.nn.Softmax,
+        _softmax_rows(MODULE),
+        shape=shapes.softmax,
+        strategy=softmax_cases(MODULE),
+        regimes=SATURATING,
+        laws=_softmax_laws(MODULE, log=False),
+        refusals=_softmax_refusals(MODULE),
+    ),
+    Spec(
+        "functional.softmax",
+        "activation",
+        F.softmax,
+        torch.nn.functional.softmax,
+        _softmax_rows(FUNCTION),
+        shape=shapes.softmax,
+        strategy=softmax_cases(FUNCTION),
+        regimes=SATURATING,
+        laws=_softmax_laws(FUNCTION, log=False),
+        refusals=_softmax_refusals(FUNCTION),
+    ),
+    Spec(
+        "LogSoftmax",
+        "activation",
+        nn.LogSoftmax,
+        torch.nn.LogSoftmax,
+        _softmax_rows(MODULE),
+        shape=shapes.log_softmax,
+        strategy=softmax_cases(MODULE),
+        regimes=SATURATING,
+        laws=_softmax_laws(MODULE, log=True),
+        refusals=_softmax_refusals(MODULE),
+    ),
+    Spec(
+        "functional.log_softmax",
+        "activation",
+        F.log_softmax,
+        torch.nn.functional.log_softmax,
+        _softmax_rows(FUNCTION),
+        shape=shapes.log_softmax,
+        strategy=softmax_cases(FUNCTION),
+        regimes=SATURATING,
+        laws=_softmax_laws(FUNCTION, log=True),
+        refusals=_softmax_refusals(FUNCTION),
+    ),
+)

@@ -1,0 +1,23 @@
+"""`import refops` stays light: the kit's heavy imports happen only when they are used."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+HEAVY = ("pytest", "hypothesis", "typer", "rich", "jinja2", "matplotlib", "torch._dynamo")
+TIMING = "import time, torch; start = time.perf_counter(); import refops; print(time.perf_counter() - start)"
+LOADED = "import torch; torch_has = set(__import__('sys').modules); import refops, refops.nn, refops.optim, sys; "
+LOADED += f"print([m for m in {HEAVY} if m in sys.modules and m not in torch_has])"
+
+
+def run(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_import_adds_less_than_a_fifth_of_a_second_to_torch() -> None:
+    assert any(float(run(TIMING)) < 0.2 for _ in range(3))  # the best of three: a busy machine proves nothing
+
+
+def test_nothing_heavy_is_imported() -> None:
+    assert run(LOADED) == "[]"
