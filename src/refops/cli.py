@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 INSTALL = "pip install 'refops[kit]'"
-KIT = ("typer", "rich", "pytest", "xdist", "pytest_timeout", "hypothesis", "jinja2", "matplotlib")
+KIT = ("typer", "rich", "pytest", "xdist", "hypothesis", "jinja2", "matplotlib")
 
 
 class UsageError(Exception):

@@ -96,7 +96,7 @@ def check(
     dtype: Annotated[list[str] | None, typer.Option(help="Only this dtype; may be given again.")] = None,
     check: Annotated[list[str] | None, typer.Option(help="Only this check; may be given again.")] = None,
     level: Annotated[str, typer.Option(help="quick, or full: more cases and the full Jacobian.")] = "quick",
-    workers: Annotated[str, typer.Option("-n", "--workers", help="Processes: a number, or auto.")] = "0",
+    workers: Annotated[str, typer.Option("-n", "--workers", help="Processes: a number, or auto.")] = "auto",
     timeout: Annotated[float | None, typer.Option(help="Seconds one check may take.")] = None,
     drop_in: Annotated[bool, typer.Option("--drop-in", help="Judge by the drop-in contract too.")] = False,
     state_map: Annotated[str, typer.Option(help="Parameter names, yours=native's,...")] = "",
@@ -168,11 +168,18 @@ def list_(
 
 
 def _primitives() -> None:
+    from refops.parity.needed import needed
     from refops.parity.primitives import PRIMITIVES
+    from refops.parity.specs import all_specs
 
-    _print_table(("primitive", "aten operations"), [(name, ", ".join(ops)) for name, ops in PRIMITIVES.items()])
-    operations = {op for ops in PRIMITIVES.values() for op in ops}
-    typer.echo(f"The references need {len(PRIMITIVES)} primitives ({len(operations)} aten operations).")
+    used = needed(all_specs())
+    rows = [
+        (name, ", ".join(used.get(name, ())), ", ".join(o for o in allowed if o not in used.get(name, ())))
+        for name, allowed in PRIMITIVES.items()
+    ]
+    _print_table(("primitive", "aten operations the references use", "allowed as well"), rows)
+    count = sum(map(len, used.values()))
+    typer.echo(f"The references need {len(used)} of these {len(PRIMITIVES)} primitives: {count} aten operations.")
 
 
 def _print_table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:

@@ -72,12 +72,11 @@ def scaled_dot_product_attention(
     if enable_gqa:
         key, value = (_repeat_heads(x, query, name) for x, name in ((key, "key"), (value, "value")))
     _check_attention(query, key, value, attn_mask, dropout_p, is_causal)
-    wide = torch.float32 if query.dtype in HALF else query.dtype
     if is_causal:
         attn_mask = causal_mask(query.shape[-2], key.shape[-2], query.device)
     if attn_mask is None:
         return attend(query, key, value, None, dropout_p, scale)[0]
-    bias = hiding_bias(~attn_mask, wide) if attn_mask.dtype == torch.bool else attn_mask
+    bias = mask_as_bias(~attn_mask if attn_mask.dtype == torch.bool else attn_mask, query.dtype)
     blind = (bias != -math.inf).sum(-1, keepdim=True) == 0  # (*B, L, 1)
     bias = torch.where(blind, 0.0, bias)  # before the softmax: where after it would leave nan in the gradient
     return torch.where(blind, 0.0, attend(query, key, value, bias, dropout_p, scale)[0])
@@ -103,9 +102,12 @@ def attend(
     return (output.to(dtype), weights.to(dtype)) if dtype in HALF else (output, weights)
 
 
-def hiding_bias(hidden: Tensor, dtype: torch.dtype) -> Tensor:
-    """The bias a boolean mask stands for: -inf where a key is hidden, 0 elsewhere."""
-    return torch.zeros_like(hidden, dtype=dtype).masked_fill(hidden, -math.inf)
+def mask_as_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """The bias a mask stands for: -inf where a boolean one is True, a key hidden; floating ones are biases already."""
+    wide = torch.float32 if dtype in HALF else dtype
+    if mask.dtype == torch.bool:
+        return torch.where(mask, -math.inf, torch.zeros((), dtype=wide, device=mask.device))
+    return mask.to(wide)
 
 
 def causal_mask(queries: int, keys: int, device: torch.device) -> Tensor:

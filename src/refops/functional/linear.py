@@ -24,7 +24,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         input (*, I), weight (O, I) or (I), bias (O) or () -> (*, O), or (*) for a weight of one axis.
 
     Raises:
-        RuntimeError: if `input` has no axis, its last axis is not I, or `weight` or `bias` has another shape.
+        RuntimeError: if `input` has no axis, its last axis is not I, or `weight` or `bias` has another shape; and, as
+            in torch, for a weight of one axis with a bias if `input` has two axes.
 
     Trap: product and addition written as two operations round half precision twice, and an in-place `y += b` breaks
         `torch.func.vmap` over the bias. `weight` stands as (O, I), the transpose of the textbook's W.
@@ -36,6 +37,10 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         tensor([ 1.5000, 11.5000])
     """
     if weight.dim() == 1:
+        if bias is not None and input.dim() == 2:
+            raise RuntimeError(
+                f"weight must have two axes where input has two and bias is given, got {tuple(weight.shape)}"
+            )
         return linear(input, weight[None], bias).squeeze(-1)  # (*, 1) -> (*)
     _require_fitting(input, weight, bias)
     rows = input if input.dim() == 2 else input[None].flatten(0, -2)  # (R, I), also where * is empty

@@ -15,7 +15,7 @@ import warnings
 import torch
 from torch import Tensor
 
-from refops.functional.attention import attend, hiding_bias, scaled_dot_product_attention
+from refops.functional.attention import attend, mask_as_bias, scaled_dot_product_attention
 from refops.functional.linear import linear
 
 __all__ = ["multi_head_attention_forward"]
@@ -189,32 +189,24 @@ def _masks_as_bias(
 ) -> Tensor | None:
     """Both masks as one bias on the scores (N, H, L, S); the `added` last keys are hidden from nobody."""
     batch, heads, queries, keys = *q.shape[:3], k.shape[2] - added
+    for name, mask in (("attn_mask", attn_mask), ("key_padding_mask", key_padding_mask)):
+        if mask is not None and mask.dtype not in (torch.bool, dtype):
+            raise RuntimeError(f"{name} must be bool or of query's dtype {dtype}, got {mask.dtype}")
     bias: Tensor | None = None
     if attn_mask is not None:
         wanted = (queries, keys) if attn_mask.dim() == 2 else (batch * heads, queries, keys)
         if attn_mask.shape != wanted:
-            raise RuntimeError(
-                f"attn_mask must be {wanted} where it has {len(wanted)} axes, got {tuple(attn_mask.shape)}"
-            )
-        bias = _hidden_bias(attn_mask, dtype, "attn_mask")
+            raise RuntimeError(f"attn_mask must have shape {wanted}, got {tuple(attn_mask.shape)}")
+        bias = mask_as_bias(attn_mask, dtype)
         bias = bias if len(wanted) == 2 else bias.unflatten(0, (batch, heads))  # (N, H, L, S)
     if key_padding_mask is not None:
         wanted = (batch, keys)
         _require(key_padding_mask.shape == wanted, "key_padding_mask", f"be {wanted}", tuple(key_padding_mask.shape))
-        padding = _hidden_bias(key_padding_mask, dtype, "key_padding_mask")[:, None, None]  # (N, 1, 1, S)
+        padding = mask_as_bias(key_padding_mask, dtype)[:, None, None]  # (N, 1, 1, S)
         bias = padding if bias is None else bias + padding
     if bias is None or not added:
         return bias
     return torch.cat([bias, bias.new_zeros(*bias.shape[:-1], added)], dim=-1)
-
-
-def _hidden_bias(mask: Tensor, dtype: torch.dtype, name: str) -> Tensor:
-    """A mask as a bias; boolean ones say what is hidden."""
-    if mask.dtype == torch.bool:
-        return hiding_bias(mask, dtype)
-    if mask.dtype != dtype:
-        raise RuntimeError(f"{name} must be bool or of query's dtype {dtype}, got {mask.dtype}")
-    return mask
 
 
 def _check_inputs(

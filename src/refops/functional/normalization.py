@@ -31,10 +31,10 @@ class Deviation(torch.autograd.Function):
 
     With d = x - mean(x) and v = mean(d^2), gradients g of d and h of v give that of x:
 
-        dx = g - mean(g) + d * 2h/n
+        dx = p - mean(p),    p = g + d * 2h/n
 
-    (in v the mean drops out, since mean(d) = 0). Behind y = d / sqrt(v + eps) this is the formula of textbooks,
-    dx = (g - mean(g) - y * mean(g * y)) / sqrt(v + eps). Autograd alone needs twice as many passes over the data.
+    Behind y = d / sqrt(v + eps) this is the formula of textbooks, dx = (g - mean(g) - y * mean(g * y)) / sqrt(v + eps).
+    Autograd alone needs twice as many passes over the data.
     """
 
     generate_vmap_rule = True
@@ -56,7 +56,8 @@ class Deviation(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor, h: Tensor, _: Tensor) -> tuple[Tensor, None]:
         (deviation,) = ctx.saved_tensors
-        return (deviation * (2 / _count(deviation, ctx.axes) * h)).sub_(_mean(g, ctx.axes)).add_(g), None
+        pull = (deviation * (2 / _count(deviation, ctx.axes) * h)).add_(g)
+        return pull.sub_(_mean(pull, ctx.axes)), None
 
     @staticmethod
     def jvp(ctx: Any, t: Tensor, _: None) -> tuple[Tensor, Tensor, None]:

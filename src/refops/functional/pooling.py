@@ -34,7 +34,7 @@ def max_pool1d(
 ) -> Tensor | tuple[Tensor, Tensor]:
     """Largest element of every window: out[o] = max over k of input[o * stride + k * dilation - padding].
 
-    Native: `torch.nn.functional.max_pool1d`. Integer dtypes work here as they do in `max_pool2d`.
+    Native: `torch.nn.functional.max_pool1d`.
 
     Shape:
         (N, C, L) or (C, L) -> (N, C, O) or (C, O), O as in `refops.shapes.max_pool1d`; with `return_indices` a pair
@@ -43,7 +43,7 @@ def max_pool1d(
     Raises:
         RuntimeError: on another rank, empty axes but the batch, a kernel, stride or dilation below 1, a padding over
             half of the kernel, or where no window fits.
-        NotImplementedError: on complex and boolean input.
+        NotImplementedError: on complex and boolean input, and without `return_indices` on integers: only in one dimension.
 
     Trap: padding is -inf, not zero: the maximum of negative numbers stays negative.
 
@@ -56,6 +56,8 @@ def max_pool1d(
     """
     if return_indices:
         return max_pool1d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
+    if not input.is_floating_point():
+        raise NotImplementedError(f"input must be floating where no indices are asked for, got {input.dtype}")
     return find_max(1, input, kernel_size, stride, padding, dilation, ceil_mode)[0]
 
 

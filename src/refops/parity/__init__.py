@@ -1,1 +1,23 @@
-"""."""
+"""The conformance kit: what every operator must do, and whether an implementation does it.
+
+`conforms(MyLayer, to="LayerNorm")` in a test file, `check(MyLayer, like="LayerNorm")` in a notebook,
+`refops check module:MyLayer --like LayerNorm` on the command line.
+"""
+
+from refops.parity.collection import honest, wrong
+from refops.parity.conformance import Conformance, ConformanceError, Report, check, conforms
+from refops.parity.record import Finding, Record
+from refops.parity.spec import Spec
+
+__all__ = [
+    "Conformance",
+    "ConformanceError",
+    "Finding",
+    "Record",
+    "Report",
+    "Spec",
+    "check",
+    "conforms",
+    "honest",
+    "wrong",
+]

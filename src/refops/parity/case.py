@@ -124,6 +124,9 @@ class Case:
     seed: int = 0
     only: tuple[str, ...] = field(default=(), compare=False)
 
+    def __hash__(self) -> int:  # arguments may be lists, which cannot be hashed themselves
+        return hash(repr(self))
+
     def but(self, **changes: Any) -> Case:
         """The same case with some of mode, regime, layout, dtype, seed (or `only`, its regimes) changed."""
         return replace(self, **changes)

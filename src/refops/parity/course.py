@@ -17,11 +17,25 @@ from torch.optim import Optimizer
 
 from refops.parity.budget import Budget, budgets
 from refops.parity.case import Arguments, Case
-from refops.parity.draw import dtype_of, lay
+from refops.parity.draw import dtype_of, lay, seed_of
 from refops.parity.lab import Lab
 from refops.parity.record import Finding
+from refops.parity.spec import Spec
 from refops.parity.subject import Operator
-from refops.parity.training import STEPS, Gradients, Make, Scenario, gradients, maker, plain, snapshot, truth_maker
+from refops.parity.training import (
+    OTHERS,
+    STEPS,
+    STREAMS,
+    Gradients,
+    Make,
+    Scenario,
+    gradient_seed,
+    gradients,
+    maker,
+    plain,
+    snapshot,
+    truth_maker,
+)
 
 
 @dataclass
@@ -37,7 +51,7 @@ class Course:
         drawn = self.lab.drawn(self.case)
         self.options = drawn[0]
         self.start = [value for value in drawn[1] if value.is_floating_point()]
-        self.grads = gradients(self.case, [p.shape for p in self.start])
+        self.grads = gradients(self.case, tuple(p.shape for p in self.start))
 
     def params(self, dtype: str = "", device: str = "") -> list[Tensor]:
         """Fresh parameters in the case's dtype and layout."""
@@ -163,6 +177,51 @@ def relative(lab: Lab, case: Case) -> tuple[Lab, Case]:
     spec = replace(lab.spec, name=f"{lab.spec.name}, relative {name}", native=target, oracle=None)
     init = Arguments(kwargs=tuple(options.items()))
     return Lab(spec, Operator(target, "optimizer", name), lab.dtype, lab.device, lab.level), replace(case, init=init)
+
+
+def script_lines(spec: Spec, case: Case, line: str, name: str) -> list[str]:
+    """Fifteen lines that train native in float64 and the subject, `name` after `line`, on the case's own numbers.
+
+    They show the first parameters after every step of the plain scenario, whichever check found the fault.
+    """
+    draws = [draw for draw in case.call.draws() if draw.floating or draw.kind == "literal"]
+    start = f"drawn({seed_of(case, 0)} + i, s)[0]"
+    for i, draw in enumerate(draws):
+        if draw.kind == "literal":
+            start = f"(torch.tensor({draw.data}) if i == {i} else {start})"
+    skip = " if (t + i) % 3 != 1 else None" if case.regime == "missing" else ""
+    half = (len(draws) + 1) // 2
+    groups = f"{{'params': ps[:{half}]}}" + (f", {{'params': ps[{half}:], **{OTHERS}}}" if draws[half:] else "")
+    makers = [f"train(lambda ps: {_construction(case, name)}, low)"]
+    if spec.native is not None:
+        makers.insert(0, f"train(lambda ps: {_construction(case, f'torch.{spec.name}')}, torch.float64)")
+    return [
+        "import torch",
+        line,
+        f"shapes, low = {[draw.shape for draw in draws]}, torch.{case.dtype}",
+        "def drawn(seed, shape, t=0, info=torch.finfo(low)):",
+        "    g = torch.Generator().manual_seed(seed)",
+        "    z, u = (f(shape, generator=g, dtype=torch.float64) for f in (torch.randn, torch.rand))",
+        f"    return z, {STREAMS.get(case.regime, 'z')}",
+        "def train(make, dtype):",
+        f"    ps = [torch.nn.Parameter({start}.to(low).to(dtype)) for i, s in enumerate(shapes)]",
+        f"    optimizer = make([{groups}])",
+        f"    for t in range({STEPS}):",
+        "        for i, p in enumerate(ps):",
+        f"            p.grad = drawn({gradient_seed(case, 0, 0)} + 100 * t + i, p.shape, t)[1].to(low).to(dtype){skip}",
+        "        optimizer.step(), print(t + 1, *(p.flatten()[:3].tolist() for p in ps))",
+        "; ".join(makers),
+    ]
+
+
+def _construction(case: Case, name: str) -> str:
+    """The constructor call as source; a wrapper around the optimizer it wraps."""
+    init = case.init or Arguments()
+    inner = {k.removeprefix("base_"): v for k, v in init.kwargs if k.startswith("base_")}
+    outer = {k: v for k, v in init.kwargs if not k.startswith("base")}
+    first = f"torch.optim.{init.keywords['base']}({Arguments(('ps',), tuple(inner.items()))})" if inner else "ps"
+    text = ", ".join(filter(None, [first, repr(Arguments(init.args, tuple(outer.items())))]))
+    return f"{name}({text.replace(repr('ps'), 'ps').replace('literal', 'torch.tensor')})"
 
 
 _EXPECTED: OrderedDict[tuple[str, ...], list[Budget]] = OrderedDict()

@@ -36,7 +36,7 @@ class CheckOptions:
     dtypes: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
     level: str = "quick"
-    workers: str = "0"
+    workers: str = "auto"
     timeout: float | None = None
     drop_in: bool = False
     state_map: tuple[tuple[str, str], ...] = ()

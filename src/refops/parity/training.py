@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import torch
@@ -25,10 +26,10 @@ STREAMS: dict[str, str] = {
     "random": "z",
     "sparse": "z * (u < 0.1)",
     "zero": "0 * z",
-    "tiny": "z * 10.0 ** (-3 - t % 6)",  # comes near every eps in use
+    "tiny": "z * max(10.0 ** (-3 - t % 6), info.tiny ** 0.25)",  # near every eps in use; its square is not yet zero
     "huge": "z * info.max ** 0.25",  # its square is still finite
     "missing": "z",  # and none at all for some parameters in some steps
-    "fading": "z * 4.0 ** -t",  # the largest second moment lies far back
+    "fading": "z * max(4.0 ** -t, info.tiny ** 0.25)",  # the largest second moment lies far back
 }
 STEPS = 11
 HALFWAY = 6  # not a multiple of Lookahead's k
@@ -39,14 +40,19 @@ Make: TypeAlias = Callable[[Any], Optimizer]
 Scenario: TypeAlias = Callable[[Make, list[Tensor], Gradients], list[Tensor]]
 
 
-def expression(stream: str, shape: Sequence[int], step: int, position: int, seed: int) -> str:
-    """The one-line expression, in float64, of a gradient: for scripts and for `gradients` alike."""
-    make = f"g := torch.Generator().manual_seed({100_000 * (seed + 1) + 100 * step + position})"
+def gradient_seed(case: Case, step: int, position: int) -> int:
+    """The seed of this parameter's gradient in this step."""
+    return 100_000 * (case.seed + 1) + 100 * step + position
+
+
+def expression(case: Case, shape: Sequence[int], step: int, position: int) -> str:
+    """The one-line expression of a gradient in float64."""
+    make = f"g := torch.Generator().manual_seed({gradient_seed(case, step, position)})"
     named = [
         f"{n} := torch.{f}({tuple(shape)}, generator=g, dtype=torch.float64)"
         for n, f in (("z", "randn"), ("u", "rand"))
     ]
-    return f"[{make}, {', '.join(named)}, t := {step}, {STREAMS[stream]}][-1]"
+    return f"[{make}, {', '.join(named)}, t := {step}, {STREAMS[case.regime]}][-1]"
 
 
 def absent(stream: str, step: int, position: int) -> bool:
@@ -54,18 +60,19 @@ def absent(stream: str, step: int, position: int) -> bool:
     return stream == "missing" and (step + position) % 3 == 1
 
 
-def gradients(case: Case, shapes: Sequence[Sequence[int]], steps: int = STEPS) -> Gradients:
-    """All gradients of a run, in float64 but rounded to the case's dtype."""
+@lru_cache(maxsize=500)
+def gradients(case: Case, shapes: tuple[torch.Size, ...]) -> Gradients:
+    """All gradients of a run, in float64 but rounded to the case's dtype. Not to be written to: they are kept."""
     dtype = dtype_of(case.dtype)
     scope = {"torch": torch, "math": math, "info": torch.finfo(dtype)}
 
     def one(step: int, position: int) -> Tensor | None:
         if absent(case.regime, step, position):
             return None
-        value: Tensor = eval(expression(case.regime, shapes[position], step, position, case.seed), scope)
+        value: Tensor = eval(expression(case, shapes[position], step, position), scope)
         return value.to(dtype).double()
 
-    return [[one(t, i) for i in range(len(shapes))] for t in range(steps)]
+    return [[one(t, i) for i in range(len(shapes))] for t in range(STEPS)]
 
 
 def grouped(params: Sequence[Any]) -> list[dict[str, Any]]:

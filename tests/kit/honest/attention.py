@@ -320,6 +320,6 @@ class OtherNames(nn.Module):
         output, weights = F.multi_head_attention_forward(
             query, key, value, self.width, self.heads, self.wqkv, self.bqkv, self.extra_key, self.extra_value,
             self.zero, self.rate, self.wo, self.bo, self.training, key_padding_mask, need_weights, attn_mask,
-            self.wqkv is None, self.wq, self.wk, self.wv, average_attn_weights=average_attn_weights, is_causal=is_causal,
+            self.wqkv is None, self.wq, self.wk, self.wv, None, None, average_attn_weights, is_causal,
         )  # fmt: skip
         return output.transpose(0, 1) if swap else output, weights

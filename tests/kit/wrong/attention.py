@@ -213,7 +213,7 @@ class OnceSoftmax(torch.autograd.Function):
         return y * (g - (g * y).sum(-1, keepdim=True))
 
 
-@wrong(CORE, why="the hand-derived gradient cannot be differentiated again")
+@wrong(CORE, why="the hand-derived gradient cannot be differentiated again", only="double_backward")
 def once_only(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False):
     return composed(query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa, OnceSoftmax.apply)
 

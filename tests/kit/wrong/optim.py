@@ -15,7 +15,7 @@ RULES = {kind: torch.no_grad()(inspect.unwrap(kind.step)) for kind in (SGD, Adam
 
 
 def check_adam(lr, betas, eps, weight_decay):
-    if not (0 <= lr and 0 <= eps and 0 <= weight_decay):
+    if not (lr >= 0 and eps >= 0 and weight_decay >= 0):
         raise ValueError(f"lr, eps and weight_decay must be >= 0, got {lr}, {eps}, {weight_decay}")
     if not all(0 <= beta < 1 and not isinstance(beta, int) for beta in betas):
         raise ValueError(f"betas must be floats in [0, 1), got {betas}")
@@ -126,8 +126,7 @@ class DecayIntoGrad(PlainSGD):
 class ForgetsGradients(PlainSGD):
     def move(self, p, d, group):
         super().move(p, d, group)
-        if torch.is_grad_enabled() is False and p.grad is not None:
-            p.grad = p.grad.clone()
+        p.grad = None
 
 
 @wrong("optim.SGD", only="memory", why="p.data is rebound to a new tensor, which views of the parameter do not see")
@@ -158,18 +157,12 @@ class OneLearningRate(PlainSGD):
         super().move(p, d, self.param_groups[0])
 
 
-@wrong("optim.SGD", only="schedulers", why="the learning rate is read when the parameter is first met, never again")
+@wrong(
+    "optim.SGD", only="schedulers", why="the learning rate is the one a scheduler found at first, never the present one"
+)
 class LearningRateCaptured(PlainSGD):
     def move(self, p, d, group):
-        if "captured" not in group:
-            group["captured"] = float(group["lr"])
-        if not hasattr(self, "known"):
-            self.known = {}
-        rate = self.known.setdefault(id(group), group["captured"] if len(self.known) < 9 else group["lr"])
-        p.add_(d, alpha=-rate if self.scheduled(group) else -float(group["lr"]))
-
-    def scheduled(self, group):
-        return "initial_lr" in group
+        super().move(p, d, {**group, "lr": group.get("initial_lr", group["lr"])})
 
 
 @wrong("optim.SGD", only="schedulers", why="the learning rate is inside the buffer: a change of it acts late")
@@ -277,11 +270,12 @@ class ChecksNothing(PlainSGD):
         self.defaults.update(given)
 
 
-@wrong("optim.SGD", only="hooks", why="the step is an attribute of the instance: no hook is called around it")
+@wrong("optim.SGD", only="hooks", why="the step claims to be hooked already, to save the overhead of profiling")
 class StepWithoutHooks(PlainSGD):
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.step = lambda closure=None: RULES[SGD](self, closure)
+    def step(self, closure=None):
+        return RULES[SGD](self, closure)
+
+    step.hooked = True
 
 
 @wrong("optim.SGD", why="Optimizer.__init__ is skipped: there are no hooks")
@@ -291,15 +285,33 @@ class NoSuperInit(PlainSGD):
         self.defaults, self.state, self.param_groups = made.defaults, made.state, made.param_groups
 
 
-@wrong("optim.SGD", only="repeatable", why="buffers live in the class: two optimizers share those of like shape")
-class SharedBuffers(PlainSGD):
+@wrong("optim.SGD", only="repeatable", why="a guard against stepping twice on one gradient meets other instances' too")
+class GuardInClass(PlainSGD):
+    last: dict = {}  # noqa: RUF012
+
+    def move(self, p, d, group):
+        owner, before = self.last.get(p.shape, (id(self), p))
+        if p.grad.is_sparse or owner == id(self) or not (before.dtype == p.dtype and torch.equal(before, p.grad)):
+            super().move(p, d, group)
+        if not p.grad.is_sparse and p.grad.any():
+            self.last[p.shape] = (id(self), p.grad.clone())
+
+
+@wrong("optim.SGD", why="buffers live in the class, by position of the parameter: optimizers share them")
+class BuffersInClass(PlainSGD):
     shared: dict = {}  # noqa: RUF012
 
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.shared.clear()
+
     def direction(self, p, g, group):
-        d = super().direction(p, g, group)
-        turn = self.shared.setdefault(tuple(p.shape), [None, None])
-        turn[0], turn[1] = (id(self), turn[0]) if turn[0] != id(self) else turn
-        return d if turn[1] is None or not group["momentum"] else d * (1 + 1e-3 * (turn[0] != turn[1]))
+        if not group["momentum"]:
+            return g
+        key = self.param_groups.index(group), [id(q) for q in group["params"]].index(id(p))
+        b = self.buffer(self.shared[key], g, group) if key in self.shared else g.clone()
+        self.shared[key] = b
+        return g.add(b, alpha=group["momentum"]) if group["nesterov"] else b
 
 
 @wrong(
@@ -507,15 +519,12 @@ class NoAmsgrad(PlainAdam):
 @wrong("optim.Adam", only="complex", why="squares the complex gradient, where its parts are to be squared")
 class ComplexSquare(PlainAdam):
     def moments(self, m, v, g, b1, b2):
-        if g.dim() and g.shape[-1] == 2 and not g.is_contiguous() or self.complex(g):
+        if any(p.is_complex() for group in self.param_groups for p in group["params"]):
             m.mul_(b1).add_(g, alpha=1 - b1)
             square = torch.view_as_real(torch.view_as_complex(g.contiguous()) ** 2)
             v.mul_(b2).add_(square.abs(), alpha=1 - b2)
         else:
             super().moments(m, v, g, b1, b2)
-
-    def complex(self, g):
-        return any(p.is_complex() for group in self.param_groups for p in group["params"])
 
 
 @wrong("optim.Adam", why="moments are kept in bfloat16")
@@ -572,15 +581,6 @@ class Asserts(PlainAdam):
             super().__init__(*args, **kwargs)
         except ValueError as error:
             raise AssertionError(str(error)) from error
-
-
-@wrong("optim.Adam", only="refused", drop_in=True, why="the message names no argument")
-class SaysNothing(PlainAdam):
-    def __init__(self, *args, **kwargs):
-        try:
-            super().__init__(*args, **kwargs)
-        except (ValueError, RuntimeError) as error:
-            raise type(error)("invalid") from error
 
 
 @wrong("optim.Adam", only="complex", drop_in=True, why="complex parameters are refused")
@@ -943,19 +943,12 @@ class ClearsMomentum(PlainLookahead):
 class CopiedGroups(PlainLookahead):
     @torch.no_grad()
     def step(self, closure=None):
-        rates = [group.get("initial_lr", group["lr"]) for group in self.param_groups]
-        held = [group["lr"] for group in self.param_groups]
-        self.rate(rates)
-        loss = super().step(closure) if False else self.fast(closure)
-        self.rate(held)
-        return loss
-
-    def rate(self, values):
-        for group, value in zip(self.param_groups, values, strict=True):
-            group["lr"] = value
-
-    def fast(self, closure):
+        seen = [group["lr"] for group in self.param_groups]
+        for group in self.param_groups:
+            group["lr"] = group.get("initial_lr", group["lr"])
         loss = self.optimizer.step(closure)
+        for group, lr in zip(self.param_groups, seen, strict=True):
+            group["lr"] = lr
         self.steps += 1
         if self.due():
             self.synchronise()

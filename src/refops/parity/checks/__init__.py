@@ -1,13 +1,16 @@
 """Checks: one property each, independent of one another and of the operator.
 
 A check is a generator `(lab, case) -> Finding ...` marked with `@check(...)`; it is run on every case its `cases`
-gives. `run_item` runs one (spec, check, dtype, device) and makes its `Record`, whatever the subject does.
+gives. `refops.parity.item` runs one (spec, check, dtype, device) and makes its `Record`, whatever the subject does.
 """
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from refops.parity.case import Case
 from refops.parity.lab import Lab
@@ -85,3 +88,11 @@ def check(
         return run
 
     return register
+
+
+@cache
+def all_checks() -> dict[str, Check]:
+    """Every check by name: those marked in the modules of this package."""
+    for info in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{info.name}")
+    return CHECKS

@@ -136,7 +136,6 @@ SPECS = (
         (
             built().on(real(20, 16)),
             built(0.2).on(real(7)),
-            built(0.2).on(real()),
             built().on(real(0, 3)),
             built(p=0.9).on(real(5, 3, 17)),
             built(0.0).on(real(5, 33)),
@@ -146,6 +145,7 @@ SPECS = (
             built(0.1).on(real(2, 4097)),
             built(0.5).on(real(4, 33)).but(mode="eval"),
             built(1.0).on(real(4, 33)).but(mode="eval"),
+            built(0.2).on(real()).but(mode="eval"),
             built(0.5, True).on(real(4, 33)).but(mode="eval"),
         ),
         shape=dropout_shape,

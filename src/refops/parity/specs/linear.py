@@ -27,6 +27,8 @@ Pair = tuple[Tensor, Tensor]
 def functional_shape(input: Shape, weight: Shape, bias: Shape | None = None) -> Shape:
     """Read O from the weight's shape; a weight of one axis (I) gives (*)."""
     if len(weight) == 1:
+        if bias is not None and len(input) == 2:
+            raise ValueError(f"weight must have two axes where input has two and bias is given, got {weight}")
         return linear_shape(input, 1, weight[0])[:-1]
     if len(weight) != 2:
         raise ValueError(f"weight must have shape (O, I) or (I), got {weight}")
@@ -178,6 +180,7 @@ SPECS = (
             Refusal(called(real(4, 1), param(3, 5), param(3)), "input"),
             Refusal(called(real(), param(3, 5)), "input"),
             Refusal(called(real(4, 5), param(2, 3, 5)), "weight"),
+            Refusal(called(real(4, 5), param(5), param()), "weight"),
             Refusal(called(real(4, 5), param(3, 5), param(4)), "bias"),
             Refusal(called(real(5), param(3, 5), param(2)), "bias"),
         ),

@@ -95,9 +95,9 @@ MAX_ROWS = {
     ),
     3: (
         built(2, stride=2, padding=1).on(real(2, 2, 5, 4, 3)),
-        built(2).on(real(2, 3, 5, 4)),
         built(2, ceil_mode=True).on(real(1, 2, 3, 5, 2)),
         built(2, 1).on(real(0, 2, 3, 2, 4)),
+        built(2).on(real(2, 3, 5, 4)),
         built((1, 2, 3), return_indices=True).on(real(2, 2, 3, 5, 7)),
         built(3, (2, 1, 3), (1, 0, 1), (1, 2, 1), True, True).on(real(2, 2, 7, 6, 5)),
         built((2, 3, 2), 1, (1, 1, 0), (3, 1, 2)).on(real(1, 2, 5, 4, 9)),
@@ -134,9 +134,9 @@ AVG_ROWS = {
     ),
     3: (
         built(2, stride=2, padding=1).on(real(2, 2, 5, 4, 3)),
-        built(2).on(real(2, 3, 5, 4)),
         built(2, ceil_mode=True).on(real(1, 2, 3, 5, 2)),
         built(2, 1).on(real(0, 2, 3, 2, 4)),
+        built(2).on(real(2, 3, 5, 4)),
         built((1, 2, 3), divisor_override=7).on(real(2, 2, 3, 5, 7)),
         built(3, (2, 1, 3), (1, 0, 1), True, False).on(real(2, 2, 6, 5, 8)),
         built((2, 3, 2), 2, 1, True).on(real(1, 2, 5, 4, 7)),

@@ -120,7 +120,7 @@ SPECS = (
             built(0, (2, 3)).on(real(6)),
             built(0, (2, 3)).on(real(6, 4)),
             built(-2, (2, -1)).on(real(3, 6, 4)),
-            built(-1, [3, 1, 2]).on(real(3, 6)),
+            built(-1, (3, 1, 2)).on(real(3, 6)),
             built(1, (-1,)).on(real(3, 7)),
             built(1, (3, 2)).on(real(0, 6)),
             built(0, (-1, 3)).on(real(0, 2)),

@@ -1,0 +1,156 @@
+"""Checks of the contexts torch puts an operator in: compiled, under autocast, vmapped, with replaced parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from refops.parity.budget import budgets
+from refops.parity.case import Case
+from refops.parity.checks import check
+from refops.parity.draw import fill
+from refops.parity.lab import Lab, flatten
+from refops.parity.record import Finding
+from refops.parity.subject import Instance
+
+
+def few(lab: Lab) -> Iterator[Case]:
+    """The first two deterministic rows; all of them at the full level."""
+    rows = [c for c in lab.rows() if lab.deterministic(c)] or [c.but(mode="eval") for c in lab.rows()]
+    yield from rows if lab.full else rows[:2]
+
+
+def one(lab: Lab) -> Iterator[Case]:
+    """The first deterministic row."""
+    yield next(few(lab))
+
+
+@check(cases=one)
+def compile_(lab: Lab, case: Case) -> Iterator[Finding]:
+    """Under `torch.compile` outputs and gradients stay within the budget; `inductor` at the full level."""
+    expected = lab.expected(case)
+    subject = lab.build_subject(case)
+    torch._dynamo.reset()
+    compiled: Any = torch.compile(subject.function, backend="inductor" if lab.full else "aot_eager", dynamic=False)
+    inside = Instance(compiled, subject.names)
+    outside = Instance(subject.function, subject.names)
+    directions = lab.cotangents(case, [b.truth.to(b.dtype) if not b.exact else b.truth for b in expected.outputs])
+    inputs = lab.inputs(case)
+    args, kwargs = fill(case.call, iter(inputs))
+    torch.manual_seed(case.seed)
+    outputs = flatten(inside.function(*args, **kwargs))
+    leaves = [t for t in inputs if t.requires_grad] + list(outside.parameters().values())
+    pairs = [(o, d.to(o)) for o, d in zip(outputs, directions, strict=True) if o.requires_grad]
+    got: list[Tensor | None] = [None] * len(leaves)
+    if pairs and leaves:
+        got = list(torch.autograd.grad([o for o, _ in pairs], leaves, [d for _, d in pairs], allow_unused=True))
+    got = [g.to_dense() if g is not None and g.is_sparse else g for g in got]
+    yield from lab.judge(case, outputs, got, "compiled, ")
+
+
+@check(cases=few)
+def autocast(lab: Lab, case: Case) -> Iterator[Finding]:
+    """Under autocast to bfloat16 the output has native's dtype and is as near to the truth as that allows."""
+    native, subject = lab.build_native(case), lab.build_subject(case)
+
+    def run(instance: Instance) -> list[Tensor]:
+        with torch.no_grad(), torch.autocast(lab.device.partition(":")[0], torch.bfloat16):
+            return lab.call(instance, case, lab.inputs(case))
+
+    wanted, got = run(native), run(subject)
+    for i, (w, g) in enumerate(zip(wanted, got, strict=False)):
+        if w.dtype != g.dtype:
+            yield Finding(repr(case), f"under autocast output[{i}] must be {w.dtype}, got {g.dtype}")
+            return
+    if not wanted or not wanted[0].is_floating_point() or wanted[0].dtype == torch.float32:
+        return
+    held = {k: v.detach().clone() for k, v in native.own_state().items()}
+    exact_case = case.but(dtype="float64")
+    exact = lab.oracle.match(lab.oracle.build(exact_case, lab.drawn(case)[0]), native.own_state())
+
+    def truth(flat: list[Tensor]) -> list[Tensor | None]:
+        exact.load(held)
+        with torch.no_grad():
+            return [*lab.call(exact, exact_case, lab.inputs(exact_case, flat, "cpu"))]
+
+    made = budgets(truth, lambda flat: [*wanted], lab.drawn(case)[1], [f"output[{i}]" for i in range(len(wanted))], wanted[0].dtype)
+    yield from lab.compare(case, made, [*got], "under autocast ")
+
+
+@check(cases=few)
+def vmap(lab: Lab, case: Case) -> Iterator[Finding]:
+    """`torch.func.vmap` over the inputs, and over each parameter, gives what separate calls of native give."""
+    native, subject = lab.build_native(case), lab.build_subject(case)
+    inputs = [t.detach() for t in lab.inputs(case)]
+    stacked = [torch.stack([t, t.flip(0) if t.dim() else t]) for t in inputs]
+    where = [0 if d.floating else None for d in case.call.draws()]
+    given = [s if w == 0 else t for s, t, w in zip(stacked, inputs, where, strict=True)]
+    if 0 in where:
+        yield from _mapped(lab, case, native, subject, given, tuple(where), {}, "the inputs")
+    for name, parameter in native.parameters().items():
+        both = {name: torch.stack([parameter.detach(), parameter.detach() * 2])}
+        yield from _mapped(lab, case, native, subject, inputs, (None,) * len(inputs), both, name)
+
+
+def _mapped(
+    lab: Lab, case: Case, native: Instance, subject: Instance, given: list[Tensor], where: tuple[int | None, ...],
+    replaced: dict[str, Tensor], what: str,
+) -> Iterator[Finding]:  # fmt: skip
+    def over(instance: Instance) -> Callable[..., Any]:
+        def function(parameters: dict[str, Tensor], *tensors: Tensor) -> Any:
+            args, kwargs = fill(case.call, iter(tensors))
+            own = {instance.names[k]: v for k, v in parameters.items()}
+            result = torch.func.functional_call(instance.module, own, args, kwargs) if instance.module is not None else instance.function(*args, **kwargs)
+            return tuple(flatten(result))
+
+        return function
+
+    in_dims = (dict.fromkeys(replaced, 0), *where)
+    try:
+        torch.manual_seed(case.seed)
+        torch.func.vmap(over(native), in_dims=in_dims)(replaced, *given)
+    except (RuntimeError, ValueError, NotImplementedError):
+        return  # native itself cannot be mapped here
+    singles = [over(native)({k: v[i] for k, v in replaced.items()}, *(t if w is None else t[i] for t, w in zip(given, where, strict=True))) for i in range(2)]
+    try:
+        got = torch.func.vmap(over(subject), in_dims=in_dims)(replaced, *given)
+    except Exception as error:
+        yield Finding(repr(case), f"vmap over {what} must work as native's does, got {type(error).__name__}: {' '.join(str(error).split())[:160]}")
+        return
+    for i, one_call in enumerate(singles):
+        for wanted, result in zip(one_call, got, strict=True):
+            if not _near(lab, case, wanted.detach(), result[i].detach()):
+                yield Finding(repr(case), f"vmap over {what} must give what separate calls give, entry {i} differs")
+                return
+
+
+def _near(lab: Lab, case: Case, wanted: Tensor, got: Tensor) -> bool:
+    """Whether two results of equal arithmetic agree, to the largest allowance this case has anywhere."""
+    if wanted.shape != got.shape:
+        return False
+    if not wanted.is_floating_point():
+        return torch.equal(wanted, got)
+    share = [float((b.allowed / b.truth.abs().clamp(min=1e-30).max()).max()) for b in lab.expected(case).outputs if b.truth.numel() and not b.exact]
+    scale = wanted.double().abs().nan_to_num(posinf=0.0).max() if wanted.numel() else 0
+    return bool(((wanted.double() - got.double()).abs().nan_to_num(0.0) <= 4 * max(share, default=0.0) * scale).all())
+
+
+@check(cases=few, kinds=("module",))
+def functional_call(lab: Lab, case: Case) -> Iterator[Finding]:
+    """Parameters replaced through `torch.func.functional_call` are the ones used."""
+    native, subject = lab.build_native(case), lab.build_subject(case)
+    other = case.but(seed=case.seed + 1)
+    replaced = {k: v.detach().clone() for k, v in lab.build_native(other).parameters().items()}
+    if not replaced or subject.module is None:
+        return
+    subject.load({k: torch.zeros_like(v) for k, v in replaced.items()})
+    args, kwargs = fill(case.call, iter([t.detach() for t in lab.inputs(case)]))
+    own = {subject.names[k]: v for k, v in replaced.items() if k in subject.names}
+    got = flatten(torch.func.functional_call(subject.module, own, args, kwargs))
+    native.load(replaced)
+    wanted = lab.call(native, case, [t.detach() for t in lab.inputs(case)])
+    if any(not _near(lab, case, w.detach(), g.detach()) for w, g in zip(wanted, got, strict=True)):
+        yield Finding(repr(case), "functional_call must use the parameters it is given, the output differs from native's")

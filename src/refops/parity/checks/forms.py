@@ -1,0 +1,256 @@
+"""Checks of form: output shapes, dtypes, memory layouts, and that nothing given is touched."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from refops.parity.case import Arguments, Case, Draw
+from refops.parity.checks import check
+from refops.parity.draw import LAYOUTS, dtype_of, lay
+from refops.parity.lab import Lab
+from refops.parity.record import Finding
+from refops.parity.subject import Operator
+
+Shapes = list[tuple[int, ...]]
+ERRORS = (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError, AssertionError, ZeroDivisionError)
+
+
+def shaped(lab: Lab) -> Iterator[Case]:
+    """Every row, each row with its main input's axes changed one at a time, and cases drawn by hypothesis."""
+    for row in lab.rows(None):
+        yield row
+        yield from _reshaped(row)
+    yield from drawn_by_strategy(lab, 200 if lab.full else 25)
+
+
+def _reshaped(row: Case) -> Iterator[Case]:
+    """The case with its first floating input one axis shorter, longer, or with one axis 1, one less or one more."""
+    where = next((i for i, a in enumerate(row.call.args) if isinstance(a, Draw) and a.kind == "real"), None)
+    if where is None or 0 in row.call.args[where].shape:
+        return
+    old = row.call.args[where]
+    shapes = {old.shape[1:], (2, *old.shape)}
+    for i, n in enumerate(old.shape):
+        shapes |= {(*old.shape[:i], m, *old.shape[i + 1 :]) for m in (1, n - 1, n + 1) if 0 < m != n}
+    for shape in sorted(shapes - {old.shape}, key=lambda s: (len(s), s)):
+        if shape and torch.Size(shape).numel() <= 20_000:
+            args = (*row.call.args[:where], replace(old, shape=shape), *row.call.args[where + 1 :])
+            yield row.but(call=Arguments(args, row.call.kwargs))
+
+
+def drawn_by_strategy(lab: Lab, count: int) -> list[Case]:
+    """Legal cases drawn by the spec's hypothesis strategy, the same ones every time."""
+    if lab.spec.strategy is None:
+        return []
+    from hypothesis import HealthCheck, Phase, given, seed, settings
+
+    found: list[Case] = []
+    options = settings(
+        max_examples=count, deadline=None, database=None, phases=(Phase.generate,), suppress_health_check=list(HealthCheck)
+    )
+
+    @seed(0)
+    @options
+    @given(lab.spec.strategy())
+    def collect(case: Case) -> None:
+        found.append(case.but(dtype=lab.dtype))
+
+    collect()
+    return list(dict.fromkeys(found))
+
+
+def shapes_or_error(lab: Lab, operator: Operator, case: Case, grad: bool = False) -> Shapes | Exception:
+    """The shapes an operator gives for a case, or the error it refuses it with."""
+    try:
+        instance = operator.build(case, lab.initial(case), lab.device)
+        with torch.set_grad_enabled(grad):
+            return [tuple(t.shape) for t in lab.call(instance, case, lab.inputs(case))]
+    except ERRORS as error:
+        return error
+
+
+def formula(lab: Lab, case: Case) -> Shapes | Exception | None:
+    """What the spec's output-shape formula says: shapes, an error, or None where there is no formula."""
+    if lab.spec.shape is None:
+        return None
+    try:
+        said = lab.spec.shape(**{k: v for k, v in bound(lab, case).items() if k in _accepted(lab.spec.shape)})
+    except ValueError as error:
+        return error
+    several = bool(said) and isinstance(said[0], tuple)
+    return list(said) if several else [tuple(said)]
+
+
+def _accepted(function: Any) -> set[str]:
+    return set(inspect.signature(function).parameters)
+
+
+def bound(lab: Lab, case: Case) -> dict[str, Any]:
+    """Every argument of the case by native's name, defaults filled in, tensors as their shapes."""
+    target: Any = lab.spec.reference
+    found: dict[str, Any] = {}
+    calls = [(target, case.call)] if case.init is None else [(target, case.init), (target.forward, case.call)]
+    for function, arguments in calls:
+        signature = inspect.signature(function)
+        first = (None,) if "self" in signature.parameters else ()
+        filled = signature.bind(*first, *map(_shape_of, arguments.args), **{k: _shape_of(v) for k, v in arguments.kwargs})
+        filled.apply_defaults()
+        found |= filled.arguments
+        for kind in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL):
+            found |= {k: v for p in signature.parameters.values() if p.kind is kind for k, v in dict(found.pop(p.name, {}) or {}).items()}
+    return found
+
+
+def _shape_of(value: Any) -> Any:
+    if not isinstance(value, Draw):
+        return value
+    return tuple(torch.tensor(value.data).shape) if value.kind == "literal" else value.shape
+
+
+@check(cases=shaped)
+def shape(lab: Lab, case: Case) -> Iterator[Finding]:
+    """Output shapes are native's, and it raises if and only if native raises; so does the formula."""
+    native = shapes_or_error(lab, lab.native, case)
+    got = shapes_or_error(lab, lab.subject, case)
+    if isinstance(native, Exception):
+        if not isinstance(got, Exception):
+            reason = " ".join(str(native).split())[:120]
+            yield Finding(repr(case), f"must be refused as by native ({reason}), got output of shape {_text(got)}")
+    elif isinstance(got, Exception):
+        yield Finding(repr(case), f"must give {_text(native)} like native, got {type(got).__name__}: {' '.join(str(got).split())[:160]}")
+    elif got != native:
+        yield Finding(repr(case), f"output shape must be {_text(native)}, got {_text(got)}")
+    if lab.subject.reference:
+        yield from _by_formula(lab, case, native)
+
+
+def _by_formula(lab: Lab, case: Case, native: Shapes | Exception) -> Iterator[Finding]:
+    said = formula(lab, case)
+    if said is None:
+        return
+    if isinstance(native, Exception) != isinstance(said, Exception) or (said != native and not isinstance(said, Exception)):
+        shown = [f"{type(x).__name__}: {x}" if isinstance(x, Exception) else _text(x) for x in (native, said)]
+        yield Finding(repr(case), f"the output-shape formula must say what native does ({shown[0]}), got {shown[1]}")
+
+
+def _text(shapes: Shapes | None) -> str:
+    return " and ".join(map(str, shapes or [])) or "nothing"
+
+
+def every_row(lab: Lab) -> Iterator[Case]:
+    """Every row."""
+    yield from lab.rows(None)
+
+
+@check(cases=every_row, dtypes=None)
+def dtype(lab: Lab, case: Case) -> Iterator[Finding]:
+    """Outputs, gradients and state have native's dtype and device; other input dtypes are promoted or refused alike."""
+    native, subject = lab.build_native(case), lab.build_subject(case)
+    expected, wanted = lab.run(native, case, lab.inputs(case), [])[0], lab.inputs(case)
+    got, given = lab.call(subject, case, lab.inputs(case)), lab.inputs(case)
+    for i, (e, g) in enumerate(zip(expected, got, strict=False)):
+        if (e.dtype, e.device.type) != (g.dtype, g.device.type):
+            yield Finding(repr(case), f"output[{i}] must be {e.dtype} on {e.device}, got {g.dtype} on {g.device}")
+    before, after = native.state(), subject.state()
+    for name in before.keys() & after.keys():
+        if before[name].dtype != after[name].dtype:
+            yield Finding(repr(case), f"{name} must stay {before[name].dtype}, got {after[name].dtype}")
+    del wanted, given
+    yield from _other_dtypes(lab, case)
+
+
+def _other_dtypes(lab: Lab, case: Case) -> Iterator[Finding]:
+    """Inputs in a dtype that is not the parameters'."""
+    if any(0 in draw.shape for draw in case.draws()):
+        return  # without numbers native looks at nothing
+    for other in ("float64", "float32", "int64"):
+        if other == case.dtype:
+            continue
+        said = []
+        for operator in (lab.native, lab.subject):
+            try:
+                instance = operator.build(case, lab.initial(case), lab.device)
+                inputs = [t.detach().to(dtype_of(other)) if d.kind == "real" else t for t, d in zip(lab.inputs(case), case.call.draws(), strict=True)]
+                with torch.no_grad():
+                    said.append([str(o.dtype) for o in lab.call(instance, case, inputs)])
+            except ERRORS as error:
+                said.append([type(error).__name__])
+        native, got = said
+        refused = [not s or not s[0].startswith("torch.") for s in said]
+        if refused[0] != refused[1] or (not refused[0] and native != got):
+            yield Finding(repr(case), f"with {other} input it must do as native ({', '.join(native)}), got {', '.join(got)}")
+
+
+def laid_out(lab: Lab) -> Iterator[Case]:
+    """The first rows in every memory layout, and every row with an empty batch or without batch as it stands."""
+    rows = [c for c in lab.rows() if lab.deterministic(c)] or [c.but(mode="eval") for c in lab.rows()]
+    for row in rows if lab.full else rows[:3]:
+        for layout in LAYOUTS:
+            if any(lay(torch.empty(d.shape), layout).stride() != torch.empty(d.shape).stride() or layout == "shifted" for d in row.call.draws() if d.kind == "real"):
+                yield row.but(layout=layout)
+
+
+@check(cases=laid_out)
+def layout(lab: Lab, case: Case) -> Iterator[Finding]:
+    """Any memory layout of the inputs gives the same numbers: transposed, strided, expanded, overlapping ..."""
+    expected = lab.expected(case)
+    subject = lab.build_subject(case)
+    directions = lab.cotangents(case, [b.truth.to(b.dtype) if not b.exact else b.truth for b in expected.outputs])
+    outputs, gradients = lab.run(subject, case, lab.inputs(case), directions)
+    yield from lab.judge(case, outputs, gradients)
+
+
+@check(cases=every_row)
+def inputs(lab: Lab, case: Case) -> Iterator[Finding]:
+    """Inputs and parameters change only where native changes them, and outputs share memory only where native's do."""
+    native, subject = lab.build_native(case), lab.build_subject(case)
+    seen = []
+    for instance in (native, subject):
+        given = [t.detach() for t in lab.inputs(case)]
+        parameters = instance.parameters()
+        before = [t.clone() for t in (*given, *parameters.values())]
+        outputs = lab.call(instance, case, given)
+        for o in outputs:
+            if o.requires_grad and o.is_floating_point():
+                o.sum().backward(retain_graph=True)
+        after = [*given, *(p.detach() for p in parameters.values())]
+        changed = [not torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(before, after, strict=True)]
+        storage = {o.untyped_storage().data_ptr() for o in outputs if o.numel()}
+        shared = [t.numel() > 0 and t.untyped_storage().data_ptr() in storage for t in after]
+        seen.append((changed, shared))
+    (changed, shared), (changed_too, shared_too) = seen
+    labels = [f"input {i}" for i in range(len(list(case.call.draws())))] + list(native.parameters())
+    for i, label in enumerate(labels[: len(changed_too)]):
+        if i < len(changed) and changed_too[i] != changed[i]:
+            yield Finding(repr(case), f"{label} must {'be changed in place' if changed[i] else 'be left as it is'}, as by native")
+        if i < len(shared) and shared_too[i] and not shared[i]:
+            yield Finding(repr(case), f"the output must not share memory with {label}")
+
+
+def first_row(lab: Lab) -> Iterator[Case]:
+    """The first rows."""
+    yield from list(lab.rows(None))[:3]
+
+
+@check(cases=first_row)
+def determinism(lab: Lab, case: Case) -> Iterator[Finding]:
+    """The same call gives the same bits again, also after other inputs of the same shape."""
+    subject = lab.build_subject(case)
+    held = {k: v.detach().clone() for k, v in subject.state().items()}
+    other = case.but(seed=case.seed + 1)
+
+    def once(at: Case) -> list[Tensor]:
+        subject.load(held)
+        return [o.detach().clone() for o in lab.call(subject, at.but(seed=case.seed) if at is not case else at, lab.inputs(at))]
+
+    first, different, again = once(case), once(other), once(case)
+    del different
+    for i, (a, b) in enumerate(zip(first, again, strict=True)):
+        if not torch.equal(a.nan_to_num(), b.nan_to_num()):
+            yield Finding(repr(case), f"output[{i}] must be the same in a second call, got another after other inputs")

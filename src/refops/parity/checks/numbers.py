@@ -1,0 +1,189 @@
+"""Checks of numbers: values, gradients, gradients of gradients, laws."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from refops.parity.budget import Budget, budgets
+from refops.parity.case import Arguments, Case
+from refops.parity.checks import check
+from refops.parity.draw import dtype_of, numbers
+from refops.parity.lab import Lab, flatten
+from refops.parity.record import Finding
+from refops.parity.spec import Law
+from refops.parity.subject import Instance, Operator
+
+
+def regimes(lab: Lab) -> Iterator[Case]:
+    """The first row in every regime, the others in `ordinary` and one regime in turn; all in all at the full level.
+
+    A row that names its own regimes (`only`) gets those.
+    """
+    rows = [c for c in lab.rows() if lab.deterministic(c)]
+    rows = rows or [c.but(mode="eval") for c in lab.rows()]
+    for i, row in enumerate(rows):
+        if not any(draw.kind == "real" for draw in row.draws()):
+            yield row
+            continue
+        every = row.only or lab.spec.regimes
+        turn = dict.fromkeys(("ordinary", every[i % len(every)])) if i and not row.only else every
+        for regime in every if lab.full else turn:
+            yield row.but(regime=regime)
+
+
+@check(cases=regimes, dtypes=None, measured=True)
+def value(lab: Lab, case: Case) -> Iterator[Finding]:
+    """Outputs are within the derived budget of the float64 truth, in every value regime."""
+    subject = lab.build_subject(case)
+    with torch.no_grad():
+        got = lab.call(subject, case, lab.inputs(case))
+    yield from lab.judge(case, got)
+
+
+@check(cases=regimes, dtypes=None, measured=True)
+def gradient(lab: Lab, case: Case) -> Iterator[Finding]:
+    """The gradient of one random direction, for every input and parameter, is within budget of the truth's."""
+    expected = lab.expected(case)
+    if all(g is None for g in expected.gradients):
+        return
+    _, got = lab.run(lab.build_subject(case), case, lab.inputs(case), _directions(lab, case))
+    yield from lab.judge(case, None, got)
+
+
+def _directions(lab: Lab, case: Case) -> list[Tensor]:
+    return lab.cotangents(case, [b.truth.to(b.dtype) if not b.exact else b.truth for b in lab.expected(case).outputs])
+
+
+def smooth(lab: Lab) -> Iterator[Case]:
+    """The first rows, on ordinary numbers."""
+    rows = [c for c in lab.rows() if lab.deterministic(c)] or [c.but(mode="eval") for c in lab.rows()]
+    yield from rows if lab.full else rows[:4]
+
+
+@check(cases=smooth, dtypes=("float64",))
+def double_backward(lab: Lab, case: Case) -> Iterator[Finding]:
+    """The gradient of the gradient is native's, wherever native has one."""
+    native = lab.build_native(case)
+    drawn = lab.drawn(case)[1]
+    held = {k: v.detach().clone() for k, v in native.own_state().items() if v.is_floating_point()}
+    cotangents = _directions(lab, case)
+
+    def second(flat: list[Tensor], instance: Instance = native) -> list[Tensor | None]:
+        instance.load(dict(zip(held, flat[len(drawn) :], strict=False)))
+        inputs = lab.inputs(case, flat[: len(drawn)])
+        outputs = lab.call(instance, case, inputs)
+        leaves = [t for t in inputs if t.requires_grad] + list(instance.parameters().values())
+        directions = [d.clone().requires_grad_() for d in cotangents]
+        pairs = [(o, d) for o, d in zip(outputs, directions, strict=True) if o.requires_grad]
+        first = torch.autograd.grad([o for o, _ in pairs], leaves, [d for _, d in pairs], create_graph=True, allow_unused=True)
+        generator = torch.Generator().manual_seed(case.seed)
+        total = sum(
+            (g * torch.randn(g.shape, generator=generator, dtype=g.dtype)).sum()
+            for g in first if g is not None and g.requires_grad
+        )  # fmt: skip
+        wanted = [*leaves, *(d for _, d in pairs)]
+        if not isinstance(total, Tensor) or not total.requires_grad:
+            return [None] * len(wanted)
+        return list(torch.autograd.grad(total, wanted, allow_unused=True))
+
+    values = [*drawn, *(held[k] for k in held)]
+    try:
+        truths = second(values)
+    except RuntimeError:
+        return  # native itself has no second derivative here
+    names = [f"second derivative {i}" for i in range(len(truths))]
+    units = [torch.full((), 8.0, dtype=torch.float64).expand(t.shape) if t is not None else torch.ones(()) for t in truths]
+    expected = budgets(second, None, values, names, dtype_of(case.dtype), units)
+    subject = lab.build_subject(case, native)
+    try:
+        got = second(values, subject)
+    except RuntimeError as error:
+        yield Finding(repr(case), f"must be differentiable twice like native, got {type(error).__name__}: {error}")
+        return
+    yield from lab.compare(case, expected, got)
+
+
+def smallest(lab: Lab) -> Iterator[Case]:
+    """The two rows with the fewest numbers."""
+    rows = [c for c in lab.rows() if lab.deterministic(c)]
+    sized = sorted(rows, key=lambda c: sum(torch.Size(d.shape).numel() for d in c.draws()))
+    yield from [c for c in sized if any(d.differentiable and 0 not in d.shape for d in c.draws())][:2]
+
+
+@check(cases=smallest, dtypes=("float64",), level="full")
+def jacobian(lab: Lab, case: Case) -> Iterator[Finding]:
+    """Every column of the Jacobian agrees with finite differences, cotangents being one-hot."""
+    subject = lab.build_subject(case)
+    inputs = lab.inputs(case)
+    leaves = [t for t in inputs if t.requires_grad]
+
+    def function(*changed: Tensor) -> tuple[Tensor, ...]:
+        given = iter(changed)
+        return tuple(o for o in lab.call(subject, case, [next(given) if t.requires_grad else t for t in inputs]) if o.requires_grad)
+
+    try:
+        torch.autograd.gradcheck(function, leaves, check_undefined_grad=False)
+    except torch.autograd.gradcheck.GradcheckError as error:
+        yield Finding(repr(case), f"Jacobian differs from finite differences: {' '.join(str(error).split())[:300]}")
+
+
+def lawful(lab: Lab) -> Iterator[Case]:
+    """One case per law and regime that keeps it; the law's place in the spec is the seed."""
+    for i, law in enumerate(lab.spec.laws):
+        yield Case(Arguments(law.inputs), mode=law.mode, dtype=lab.dtype, seed=i)
+
+
+@check(cases=lawful, dtypes=("float64", "float32"), applies=lambda spec: bool(spec.laws))
+def laws(lab: Lab, case: Case) -> Iterator[Finding]:
+    """Equations that need no oracle: invariances, batch-split equals whole, degenerate settings."""
+    law = lab.spec.laws[case.seed]
+    drawn = [numbers(case, draw, i) for i, draw in enumerate(law.inputs)]
+
+    def sides(operator: Operator, dtype: str, values: list[Tensor]) -> list[Tensor]:
+        at = case.but(dtype=dtype)
+
+        def build(*args: Any, **kwargs: Any) -> Any:
+            return _stateful(lab, operator, at, args, kwargs)
+
+        torch.manual_seed(case.seed)
+        pair = law.law(build, *(v.to(dtype_of(dtype)) if v.is_floating_point() else v for v in values))
+        return [flatten(side)[0].detach() for side in pair]
+
+    left, right = sides(lab.subject, case.dtype, drawn)
+    if left.shape != right.shape:
+        yield Finding(repr(case), f"law {law.name}: both sides must have one shape, got {tuple(left.shape)} and {tuple(right.shape)}")
+        return
+    yield from _balanced(lab, case, law, left, right, sides, drawn)
+
+
+def _balanced(lab: Lab, case: Case, law: Law, left: Tensor, right: Tensor, sides: Any, drawn: list[Tensor]) -> Iterator[Finding]:
+    """Both sides agree within the sum of their budgets."""
+    dtype = dtype_of(case.dtype)
+    made = budgets(
+        lambda flat: [*sides(lab.oracle, "float64", flat)],
+        lambda flat: [*sides(lab.native, case.dtype, flat)],
+        drawn, [f"law {law.name}, left side", f"law {law.name}, right side"], dtype,
+    )  # fmt: skip
+    both = [b for b in made if b is not None]
+    if len(both) < 2 or both[0].exact:
+        if not torch.equal(left, right):
+            yield Finding(repr(case), f"law {law.name}: both sides must be equal")
+        return
+    allowed = both[0].allowed + both[1].allowed + (both[0].truth - both[1].truth).abs()
+    yield from lab.compare(case, [Budget(f"law {law.name}", dtype, right.double(), allowed, None, both[0].units)], [left])
+
+
+def _stateful(lab: Lab, operator: Operator, case: Case, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """An instance of the operator holding the state native would be given for these arguments."""
+    if lab.spec.kind == "function":
+        return operator.target
+    given = Case(Arguments(), Arguments(args, tuple(kwargs.items())), mode=case.mode, dtype=case.dtype)
+    native = lab.build_native(given.but(dtype="float32"), "cpu")
+    instance = operator.match(operator.build(given, []), native.own_state())
+    instance.load(native.own_state())
+    return instance.function

@@ -1,0 +1,107 @@
+"""The pytest plugin: collects conformances as items, runs them, and hands their records on.
+
+Nothing heavy is imported until a conformance is met: the plugin is loaded in every pytest run where refops is installed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from refops.parity.conformance import Conformance
+    from refops.parity.item import Item as KitItem
+    from refops.parity.record import Record
+    from refops.parity.subject import Operator
+
+PROPERTY = "refops_record"  # under which a record travels in a test report, also between pytest-xdist's processes
+
+
+class CheckFailedError(Exception):
+    """An item failed; pytest shows the record's findings instead of a traceback."""
+
+
+class ConformanceItem(pytest.Item):
+    """One (spec, check, dtype, device)."""
+
+    def __init__(self, *, item: KitItem, subject: Operator, conformance: Conformance, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.item, self.subject, self.level, self.seconds = item, subject, conformance.level, conformance.seconds
+        self.record: Record | None = None
+        self.add_marker(pytest.mark.xdist_group(f"{item.spec.name}-{item.dtype}"))
+
+    def runtest(self) -> None:
+        """Run the item's cases."""
+        from refops.parity.item import TimeLimitError, limited, run_item
+        from refops.parity.subject import MappingError
+
+        try:
+            with limited(self.seconds):
+                self.record = run_item(self.item, self.subject, level=self.level)
+        except (MappingError, TimeLimitError) as error:
+            raise CheckFailedError(str(error)) from error
+        self.user_properties.append((PROPERTY, json.dumps(asdict(self.record))))
+        if self.record.outcome == "skipped":
+            pytest.skip(self.record.reason)
+        if self.record.outcome != "passed":
+            raise CheckFailedError(self.record.key)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """The findings, smallest case first, and a script for the first."""
+        from refops.parity.conformance import describe
+
+        if not isinstance(excinfo.value, CheckFailedError):
+            return super().repr_failure(excinfo, style)
+        if self.record is None:
+            return str(excinfo.value)
+        first, *others = self.record.findings or [None]
+        lines = [f"{self.record.key}: {self.record.reason}".rstrip(": ")]
+        lines += [describe(first)] if first else []
+        return "\n".join(lines + [str(f) for f in others if f])
+
+    def reportinfo(self) -> tuple[Any, int | None, str]:
+        """Where pytest says it comes from."""
+        return self.path, None, self.name
+
+
+class ConformanceCollector(pytest.Collector):
+    """All items of one conformance."""
+
+    def __init__(self, *, conformance: Conformance, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.conformance = conformance
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """One item per spec, check, dtype and device."""
+        for item, subject in self.conformance.items():
+            made = {"item": item, "subject": subject, "conformance": self.conformance}
+            yield ConformanceItem.from_parent(self, name=item.id, **made)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What `refops check` asks for, so that pytest-xdist's workers hear it too."""
+    group = parser.getgroup("refops", "refops: conformance of implementations")
+    group.addoption("--refops", dest="refops", metavar="JSON", help="what to check; written by `refops check`")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the marker that keeps items with one truth in one process, where pytest-xdist does not."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        config.addinivalue_line("markers", "xdist_group(name): run in one process")
+
+
+def pytest_pycollect_makeitem(collector: Any, name: str, obj: object) -> ConformanceCollector | None:
+    """Collect every module-level conformance whose name begins with `test`."""
+    if name.startswith("test") and type(obj).__name__ in ("Conformance", "FromOptions"):
+        from refops.parity.conformance import Conformance
+        from refops.parity.suite import FromOptions
+
+        made = obj.conformance(collector.config) if isinstance(obj, FromOptions) else obj
+        if isinstance(made, Conformance):
+            collected: ConformanceCollector = ConformanceCollector.from_parent(collector, name=name, conformance=made)
+            return collected
+    return None

@@ -1,0 +1,114 @@
+"""Shrinking: from a failing case to a smaller one that fails the same check.
+
+Every whole number of a case is tried smaller, all its occurrences together first (`LayerNorm(10)` on `(4, 10)` stays
+legal as 5 and `(4, 5)`), then options are dropped, and regime, layout and mode go back to plain. A candidate counts
+only if native still accepts it, unless refusing is what the check is about.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from refops.parity.case import DEFAULTS, Arguments, Case, Draw
+from refops.parity.record import Finding
+
+if TYPE_CHECKING:
+    from refops.parity.checks import Check
+    from refops.parity.lab import Lab
+
+SECONDS = 3.0  # a small case soon is better than the smallest one late
+
+
+def numbers_in(case: Case) -> int:
+    """How many numbers a case draws."""
+    return sum(torch.Size(d.shape).numel() if d.kind != "literal" else 1 for d in case.draws())
+
+
+def shrink(lab: Lab, check: Check, case: Case, found: list[Finding]) -> tuple[Case, list[Finding]]:
+    """The smallest failing case met in the time there is, with its findings."""
+    from refops.parity.item import attempt
+
+    deadline = time.perf_counter() + SECONDS
+    moved = lab.subject.kind != "optimizer" and check.name != "laws"
+    while moved and time.perf_counter() < deadline:
+        moved = False
+        for candidate in candidates(case):
+            if time.perf_counter() > deadline:
+                break
+            if check.name not in ("shape", "refusals", "exceptions") and not _legal(lab, candidate):
+                continue
+            again, raised = attempt(lab, check, candidate)
+            if again and (not raised or found[0].message.startswith("raised")):
+                case, found, moved = candidate, again, True
+                break
+    return case, found
+
+
+def _legal(lab: Lab, case: Case) -> bool:
+    try:
+        outputs = lab.call(lab.build_native(case), case, lab.inputs(case))
+    except Exception:
+        return False
+    return all(o.numel() for o in outputs) and bool(outputs)
+
+
+def candidates(case: Case) -> Iterator[Case]:
+    """Simpler cases, the boldest steps first."""
+    for name in ("layout", "regime", "mode", "seed"):
+        if getattr(case, name) != DEFAULTS[name]:
+            yield case.but(**{name: DEFAULTS[name]})
+    for i, _ in enumerate(case.init.kwargs if case.init else ()):
+        init = case.init or Arguments()
+        yield case.but(init=Arguments(init.args, init.kwargs[:i] + init.kwargs[i + 1 :]))
+    for i, _ in enumerate(case.call.kwargs):
+        yield case.but(call=Arguments(case.call.args, case.call.kwargs[:i] + case.call.kwargs[i + 1 :]))
+    values = sorted({n for n in _whole_numbers((case.init, case.call)) if n > 1}, reverse=True)
+    for n in values:
+        for smaller in dict.fromkeys((1, 2, n // 2, n - 1)):
+            if smaller < n:
+                yield case.but(init=_replaced(case.init, n, smaller), call=_replaced(case.call, n, smaller))
+    for i, arg in enumerate(case.call.args):
+        if isinstance(arg, Draw) and arg.kind != "literal":
+            for shape in _smaller_shapes(arg.shape):
+                args = (*case.call.args[:i], replace(arg, shape=shape), *case.call.args[i + 1 :])
+                yield case.but(call=Arguments(args, case.call.kwargs))
+
+
+def _smaller_shapes(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    for axis, n in enumerate(shape):
+        for smaller in dict.fromkeys((1, 2, n // 2, n - 1)):
+            if 0 < smaller < n:
+                yield (*shape[:axis], smaller, *shape[axis + 1 :])
+    if len(shape) > 1:
+        yield shape[1:]
+
+
+def _whole_numbers(value: Any) -> Iterator[int]:
+    if isinstance(value, Draw):
+        yield from value.shape
+        yield value.high
+    elif isinstance(value, Arguments):
+        yield from _whole_numbers((value.args, [v for _, v in value.kwargs]))
+    elif isinstance(value, int) and not isinstance(value, bool):
+        yield value
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from _whole_numbers(item)
+
+
+def _replaced(value: Any, old: int, new: int) -> Any:
+    if isinstance(value, Draw):
+        high = new if value.high == old else value.high
+        return replace(value, shape=tuple(new if n == old else n for n in value.shape), high=high)
+    if isinstance(value, Arguments):
+        return Arguments(_replaced(value.args, old, new), tuple((k, _replaced(v, old, new)) for k, v in value.kwargs))
+    if isinstance(value, tuple | list):
+        return type(value)(_replaced(v, old, new) for v in value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return new if value == old else value
+    return value
