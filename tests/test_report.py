@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from refops.parity.matrix import exit_code, failures, matrix, totals, worst
+from refops.parity.matrix import exit_code, failures, matrices, matrix, totals, worst
 from refops.parity.record import Finding, Record, write_records
 from refops.parity.report import Run, html, markdown, read_run, write
 from refops.parity.terminal import Progress, conclude
@@ -56,6 +56,13 @@ def test_matrix_sorts_columns_by_the_kits_order_and_keeps_unknown_checks() -> No
     assert view.cells["Linear", "value"].cases == 24
     assert view.cells["Linear", "value"].outcome == "passed"
     assert ("Linear", "zebra") not in view.cells
+
+
+def test_optimizers_have_a_matrix_of_their_own() -> None:
+    layers, optimizers = matrices(RECORDS)
+    assert layers.rows == ("Linear", "mine:<Norm> as LayerNorm")
+    assert optimizers.rows == ("optim.LAMB",)
+    assert matrices([]) == []
 
 
 def test_a_cell_shows_its_worst_record() -> None:
@@ -168,13 +175,14 @@ def test_the_terminal_shows_failures_table_and_closing_line() -> None:
 def test_the_terminals_table_fits_all_checks_into_80_columns() -> None:
     from refops.parity.matrix import COLUMNS
 
-    name = "functional.scaled_dot_product_att"
-    records = [Record(name, check, "float32", "cpu") for check in COLUMNS]
+    name = "functional.cross_entropy"
+    checks = COLUMNS[: COLUMNS.index("trajectory")]
+    records = [Record(name, check, "float32", "cpu") for check in checks]
     out = io.StringIO()
     conclude(records, seconds=0, file=out)
     row = next(line for line in out.getvalue().splitlines() if line.startswith(name))
-    assert len(row.rstrip()) <= 82
-    assert len(row.split()) == 1 + len(COLUMNS)
+    assert len(row.rstrip()) <= 80
+    assert len(row.split()) == 1 + len(checks)
 
 
 def test_progress_counts() -> None:

@@ -270,11 +270,17 @@ def report(
 @app.command()
 def rates(
     folder: Annotated[Path, typer.Argument(help="Holds wrong/ and honest/ implementations.")] = Path("tests/kit"),
+    workers: Annotated[int | None, typer.Option("-n", "--workers", min=1, help="Processes; one per processor.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the verdicts here.")] = None,
 ) -> None:
     """Measure the kit: share of known-wrong implementations caught, share of honest ones accused."""
-    from refops.parity.rates import measure
+    from refops.parity import rates as measuring
 
     if not folder.is_dir():
         raise UsageError(f"FOLDER must hold wrong/ and honest/ implementations, got {folder}")
-    with refusing(ValueError):
-        typer.echo(measure(folder))
+    with refusing(ValueError, LookupError):
+        found = measuring.measure(folder, workers=workers)
+    if json is not None:
+        with refusing(OSError):
+            measuring.save(found, json)
+    typer.echo(found)

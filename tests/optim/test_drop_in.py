@@ -234,3 +234,18 @@ def test_subnormal_and_inf_gradients_do_not_spread(kind):
     optimizer.step()
     assert ps[1].isfinite().all()
     assert kind is optim.LAMB or ps[0][1:].isfinite().all()
+
+
+@pytest.mark.parametrize("kind", [optim.SGD, optim.Adam, optim.LAMB])
+def test_compiled_step(kind):
+    ps, qs = params(), params()
+    eager, compiled = kind(ps, lr=0.1), kind(qs, lr=0.1)
+    step = torch.compile(compiled.step, backend="eager")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for i in range(3):
+            feed(ps, i)
+            feed(qs, i)
+            eager.step()
+            step()
+    torch.testing.assert_close(ps, qs, rtol=1e-12, atol=1e-13)

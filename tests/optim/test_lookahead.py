@@ -159,8 +159,22 @@ def test_only_an_optimizer_can_be_wrapped():
         Lookahead(params())
 
 
-def test_lookahead_inside_lookahead():
+def test_lookahead_cannot_be_wrapped_but_its_optimizer_can_be_wrapped_anew():
     ps = params()
-    optimizer = Lookahead(Lookahead(torch.optim.SGD(ps, lr=0.1), k=1, alpha=1.0), k=2)
-    train(optimizer, ps, 2)
-    assert all(p.isfinite().all() for p in ps)
+    base = torch.optim.SGD(ps, lr=0.1)
+    train(Lookahead(base, k=5), ps, 3)
+    with pytest.raises(TypeError, match="other than Lookahead"):
+        Lookahead(Lookahead(base))
+    again = Lookahead(base, k=2, alpha=0.0)
+    start = [p.detach().clone() for p in ps]
+    train(again, ps, 2)
+    assert all(torch.equal(p, s) for p, s in zip(ps, start, strict=True))
+
+
+def test_groups_may_have_a_k_of_their_own():
+    ps = params()
+    optimizer = Lookahead(torch.optim.SGD(ps[:2], lr=0.1), k=4)
+    optimizer.add_param_group({"params": ps[2:], "lookahead_k": 1, "lookahead_alpha": 0.0})
+    late = ps[2].detach().clone()
+    train(optimizer, ps, 1)
+    assert torch.equal(ps[2], late)

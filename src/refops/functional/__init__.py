@@ -24,7 +24,6 @@ from refops.functional.pooling import (
 )
 from refops.functional.reshaping import flatten, unflatten
 
-
 __all__ = [
     "avg_pool1d",
     "avg_pool2d",

@@ -43,7 +43,7 @@ def max_pool1d(
     Raises:
         RuntimeError: on another rank, empty axes but the batch, a kernel, stride or dilation below 1, a padding over
             half of the kernel, or where no window fits.
-        NotImplementedError: on complex and boolean input, and without `return_indices` on integers: only in one dimension.
+        NotImplementedError: on complex and boolean input; in one dimension without indices on integers too.
 
     Trap: padding is -inf, not zero: the maximum of negative numbers stays negative.
 

@@ -55,6 +55,7 @@ class _Remembering(nn.Module):
         self.register_buffer("running_var", torch.ones(num_features, device=device, dtype=dtype) if tracked else None)
         count = torch.tensor(0, dtype=torch.long, device=device) if tracked else None
         self.register_buffer("num_batches_tracked", count)
+        self.reset_parameters()
 
     def reset_running_stats(self) -> None:
         """Mean 0, variance 1, no batch seen."""

@@ -19,9 +19,9 @@ def fan_in_and_out(weight: Tensor) -> tuple[int, int]:
 
 @torch.no_grad()
 def kaiming_uniform_(weight: Tensor, a: float = math.sqrt(5)) -> Tensor:
-    """U(-b, b) with b = sqrt(3) * gain / sqrt(fan_in), gain = sqrt(2 / (1 + a^2)); with a = sqrt(5), b = 1/sqrt(fan_in).
+    """U(-b, b) with b = sqrt(3) * gain / sqrt(fan_in) and gain = sqrt(2 / (1 + a^2)).
 
-    An empty weight is left alone.
+    With a = sqrt(5), b = 1/sqrt(fan_in). An empty weight is left alone.
     """
     if 0 in weight.shape:
         return weight
@@ -32,7 +32,7 @@ def kaiming_uniform_(weight: Tensor, a: float = math.sqrt(5)) -> Tensor:
 
 @torch.no_grad()
 def fan_in_uniform_(bias: Tensor, weight: Tensor) -> Tensor:
-    """U(-b, b) with b = 1/sqrt(fan_in of the weight), torch's start for the bias of Linear and Conv; 0 inputs: zeros."""
+    """U(-b, b) with b = 1/sqrt(fan_in of the weight), torch's start for biases; without inputs, zeros."""
     fan_in, _ = fan_in_and_out(weight)
     bound = 1 / math.sqrt(fan_in) if fan_in > 0 else 0
     return bias.uniform_(-bound, bound)

@@ -50,6 +50,7 @@ class LayerNorm(nn.Module):
         self.eps = eps
         self.elementwise_affine = elementwise_affine
         register_affine(self, self.normalized_shape, elementwise_affine, elementwise_affine and bias, device, dtype)
+        self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Weight 1, bias 0."""
@@ -110,6 +111,7 @@ class GroupNorm(nn.Module):
         self.eps = eps
         self.affine = affine
         register_affine(self, (num_channels,), affine, affine and bias, device, dtype)
+        self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Weight 1, bias 0."""
@@ -183,11 +185,10 @@ def register_affine(
     device: torch.device | str | None,
     dtype: torch.dtype | None,
 ) -> None:
-    """Give `module` a weight and a bias of this shape, or None in their places, with their initial values."""
+    """Give `module` a weight and a bias of this shape, not yet initialised, or None in their places."""
     for name, wanted in (("weight", weight), ("bias", bias)):
         parameter = nn.Parameter(torch.empty(shape, device=device, dtype=dtype)) if wanted else None
         module.register_parameter(name, parameter)
-    reset_affine(module)
 
 
 @torch.no_grad()

@@ -106,12 +106,12 @@ def lamb_step_(
     weight_decay: float = 0.0,
     maximize: bool = False,
 ) -> None:
-    """`lamb_step` in place on everything but `grad`."""
+    """`lamb_step` in place on everything but `grad`, with one temporary: fresh memory costs more than arithmetic."""
     g = -grad if maximize else grad
     exp_avg.lerp_(g, 1 - beta1)
     exp_avg_sq.mul_(beta2).addcmul_(g, g, value=1 - beta2)
-    root = wide(exp_avg_sq).sqrt().div_((1 - beta2**step) ** 0.5).add_(eps)
-    u = (wide(param) * weight_decay).addcdiv_(wide(exp_avg), root, value=1 / (1 - beta1**step))
+    u = wide(exp_avg_sq).sqrt().div_((1 - beta2**step) ** 0.5).add_(eps)
+    u = torch.div(wide(exp_avg), u, out=u).div_(1 - beta1**step).add_(param, alpha=weight_decay)
     param.addcmul_(u, trust_ratio(param, u), value=-lr)
 
 

@@ -44,7 +44,7 @@ class Lookahead(Optimizer):
         alpha: how far the slow weights go, in [0, 1].
 
     Raises:
-        TypeError: if optimizer is none.
+        TypeError: if optimizer is no optimizer, or a Lookahead itself.
         ValueError: if k is not an integer >= 1 or alpha is outside [0, 1].
 
     Trap: slow weights are the parameters at construction, not at the first synchronisation. The k-th step synchronises,
@@ -67,16 +67,17 @@ class Lookahead(Optimizer):
     """
 
     def __init__(self, optimizer: Optimizer, k: int = 5, alpha: float = 0.5) -> None:
-        if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"optimizer must be a torch.optim.Optimizer, got {type(optimizer).__name__}")
+        if not isinstance(optimizer, Optimizer) or isinstance(optimizer, Lookahead):
+            kind = type(optimizer).__name__
+            raise TypeError(f"optimizer must be a torch.optim.Optimizer other than Lookahead, got {kind}")
         if not isinstance(k, int) or k < 1:
             raise ValueError(f"k must be an integer >= 1, got {k}")
         if not 0.0 <= alpha <= 1.0:
             raise ValueError(f"alpha must be in [0, 1], got {alpha}")
         self.optimizer = optimizer
         self.slow: dict[Tensor, Tensor] = {}
-        own = {"lookahead_k": k, "lookahead_alpha": alpha, "lookahead_step": 0}
-        super().__init__(optimizer.param_groups, {**optimizer.defaults, **own})
+        self.own = {"lookahead_k": k, "lookahead_alpha": alpha, "lookahead_step": 0}
+        super().__init__(optimizer.param_groups, {**optimizer.defaults, **self.own})
 
     # One list of groups for both; Optimizer.__init__ would set an empty one, which is why there is a setter.
     @property
@@ -100,10 +101,11 @@ class Lookahead(Optimizer):
 
     def add_param_group(self, param_group: Group) -> None:
         """Add a group to both; its slow weights are the parameters now."""
-        if all(param_group is not known for known in self.param_groups):  # at construction they are the base's already
+        if any(param_group is known for known in self.param_groups):  # the base's own, at construction
+            param_group |= self.own
+        else:
             self.optimizer.add_param_group(param_group)
-        for name in ("lookahead_k", "lookahead_alpha", "lookahead_step"):
-            param_group.setdefault(name, self.defaults[name])
+            param_group |= {**self.own, **param_group}
         self.slow |= {param: param.detach().clone() for param in param_group["params"]}
 
     @overload
@@ -126,7 +128,7 @@ class Lookahead(Optimizer):
 
     def __getstate__(self) -> dict[str, Any]:
         """What pickle and deepcopy keep."""
-        return {"optimizer": self.optimizer, "slow": self.slow, "defaults": self.defaults}
+        return {"optimizer": self.optimizer, "slow": self.slow, "own": self.own, "defaults": self.defaults}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take over what pickle kept or, from `load_state_dict`, state and groups: each optimizer its part."""

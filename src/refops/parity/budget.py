@@ -9,7 +9,9 @@ So whoever is closer to the truth than native always passes, and nobody gains fr
 
 The change of the inputs is a relative one whose sign hangs on the value itself, so equal values stay equal and zeros
 stay zeros, and it is measured between two changes of the same sign: the jump of a kink lies on neither side and drops
-out. In float64, where the truth is no more precise than the subject, native's error is taken from float32, in units.
+out. Where an output hangs on many inputs, sums cancel: its unit is at least half an ulp of the largest output beside it.
+In float64, where the truth is no more precise than the subject, that holds for all, native's error is taken from
+float32, in units, and numbers too small for float32 have no yardstick.
 """
 
 from __future__ import annotations
@@ -50,25 +52,22 @@ def changed(values: list[Tensor], size: float, probe: int) -> list[Tensor]:
 
 
 def sensitivity(truth: Function, values: list[Tensor], dtype: torch.dtype, probes: int) -> list[Tensor | None]:
-    """Root mean square over the probes of what one ulp of the inputs does to each output."""
+    """What one ulp of the inputs does to each output: the spread over the probes, from their mean absolute step."""
     eps = torch.finfo(dtype).eps
     scale = 256.0 if dtype == torch.float64 else 1.0  # far enough from the truth's own rounding
-    squares: list[Tensor | None] = []
+    per_step = math.sqrt(math.pi / 2) * (16 / 15) / scale / probes
+    spread: list[Tensor | None] = []
     for probe in range(probes):
-        outer = truth(changed(values, scale * eps, probe))
-        inner = truth(changed(values, scale * eps / 16, probe))
-        steps = [None if a is None or b is None else _finite(a - b) * (16 / 15 / scale) for a, b in zip(outer, inner)]
-        squares = steps_squared(steps) if not squares else _plus(squares, steps_squared(steps))
-    return [None if s is None else (s / probes).sqrt() for s in squares]
-
-
-def steps_squared(steps: list[Tensor | None]) -> list[Tensor | None]:
-    """Each step squared."""
-    return [None if s is None else s * s for s in steps]
-
-
-def _plus(a: list[Tensor | None], b: list[Tensor | None]) -> list[Tensor | None]:
-    return [None if x is None or y is None else x + y for x, y in zip(a, b, strict=True)]
+        pairs = zip(
+            truth(changed(values, scale * eps, probe)), truth(changed(values, scale * eps / 16, probe)), strict=True
+        )
+        steps = [None if a is None or b is None else _finite(a - b).abs() * per_step for a, b in pairs]
+        spread = (
+            steps
+            if probe == 0
+            else [None if a is None or b is None else a + b for a, b in zip(spread, steps, strict=True)]
+        )
+    return spread
 
 
 def _finite(value: Tensor) -> Tensor:
@@ -105,7 +104,9 @@ class Budget:
         """|got - truth|, infinite where one is not a number and neither truth's nor native's answer is met."""
         got = got.detach().cpu()
         if self.exact:
-            wrong = got != self.truth if got.shape == self.truth.shape else torch.ones(self.truth.shape, dtype=torch.bool)
+            wrong = (
+                got != self.truth if got.shape == self.truth.shape else torch.ones(self.truth.shape, dtype=torch.bool)
+            )
             return torch.where(wrong, math.inf, 0.0)
         if got.shape != self.truth.shape:
             return _all_wrong(self.truth)
@@ -113,7 +114,9 @@ class Budget:
         error = (got64 - truth).abs()
         limit = torch.finfo(self.dtype).max
         same = (got64 == truth) | (got64.isnan() & truth.isnan())
-        over = (truth.abs() >= limit * (1 - torch.finfo(self.dtype).eps)) & got64.isinf() & (got64.sign() == truth.sign())
+        over = (
+            (truth.abs() >= limit * (1 - torch.finfo(self.dtype).eps)) & got64.isinf() & (got64.sign() == truth.sign())
+        )
         if self.native is not None:
             native = self.native.double()
             same |= (got64 == native) | (got64.isnan() & native.isnan())
@@ -141,6 +144,7 @@ def budgets(
     dtype: torch.dtype,
     units: list[Tensor] | None = None,
     probes: int = MANY_PROBES,
+    mixing: bool = False,
 ) -> list[Budget | None]:
     """The budget of every output of `truth` at `values` (float64, rounded to `dtype`).
 
@@ -156,21 +160,39 @@ def budgets(
             result.append(None)
         elif not t.is_floating_point():
             expected = t if a is None else a.cpu()
-            result.append(Budget(names[i], dtype, expected, torch.zeros(t.shape), None, torch.zeros(t.shape), exact=True))
+            result.append(
+                Budget(names[i], dtype, expected, torch.zeros(t.shape), None, torch.zeros(t.shape), exact=True)
+            )
         else:
             given = units[i] if units is not None else None
-            result.append(_budget(names[i], dtype, t, None if a is None else a.cpu(), s, given))
+            result.append(_budget(names[i], dtype, t, None if a is None else a.cpu(), s, given, mixing))
     return result
 
 
+def _floor(truth: Tensor, dtype: torch.dtype, mixing: bool) -> float:
+    """The least unit of noise of a tensor's elements, see the top of this file."""
+    beside = truth.abs()[truth.isfinite()]
+    if not beside.numel() or not (mixing or dtype == torch.float64):
+        return 0.0
+    small = torch.finfo(torch.float32).tiny if dtype == torch.float64 else 0.0
+    return float(ulp(beside.max(), dtype)) / 2 + small
+
+
 def _budget(
-    name: str, dtype: torch.dtype, truth: Tensor, native: Tensor | None, spread: Tensor | None, units: Tensor | None
+    name: str,
+    dtype: torch.dtype,
+    truth: Tensor,
+    native: Tensor | None,
+    spread: Tensor | None,
+    units: Tensor | None,
+    mixing: bool,
 ) -> Budget:
     truth = truth.detach().double().cpu()
     unit = ulp(truth, dtype) / 2
     if spread is not None:
         spread = spread.cpu()
         unit = unit + torch.maximum(spread, _by_magnitude(spread, truth, "mean") / 2)
+    unit = unit + _floor(truth, dtype, mixing)
     if units is None or units.shape != truth.shape:
         units = torch.ones_like(truth)
         if native is not None and native.shape == truth.shape:

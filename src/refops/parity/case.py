@@ -108,7 +108,9 @@ def _draws_in(value: Any) -> Iterator[Draw]:
             yield from _draws_in(item)
 
 
-DEFAULTS: dict[str, Any] = {"mode": "train", "regime": "ordinary", "layout": "contiguous", "dtype": "float32", "seed": 0}
+DEFAULTS: dict[str, Any] = {
+    "mode": "train", "regime": "ordinary", "layout": "contiguous", "dtype": "float32", "seed": 0,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -59,9 +59,7 @@ class Conformance:
     def items(self) -> Iterator[tuple[Item, Operator]]:
         """Every item with its subject."""
         for spec, subject in self.subjects:
-            found = items(
-                spec, subject, device=self.device, dtypes=self.dtypes, checks=self.checks, level=self.level
-            )
+            found = items(spec, subject, device=self.device, dtypes=self.dtypes, checks=self.checks, level=self.level)
             yield from ((item, subject) for item in found)
 
 

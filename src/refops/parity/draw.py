@@ -53,6 +53,13 @@ def dtype_of(name: str) -> torch.dtype:
     return dtype
 
 
+def seed_global(seed: int) -> None:
+    """`torch.manual_seed`, less the stack traces it formats for devices that are not there."""
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(seed)
+
+
 def seed_of(case: Case, position: int) -> int:
     """The seed of the tensor at this position of a case."""
     return 1000 * (case.seed + 1) + position
@@ -92,7 +99,7 @@ def numbers(case: Case, draw: Draw, position: int) -> Tensor:
     """The tensor of this draw: floating ones in float64, but already rounded to the case's dtype."""
     dtype = dtype_of(case.dtype)
     scope = {"torch": torch, "math": math, "info": torch.finfo(dtype)}
-    value = eval(expression(case, draw, position), scope)  # noqa: S307  our own table of expressions, nobody's input
+    value = eval(expression(case, draw, position), scope)
     if not isinstance(value, Tensor):
         raise ValueError(f"draw must give a tensor, got {draw!r}")
     return value.to(dtype).to(torch.float64) if value.is_floating_point() else value

@@ -39,6 +39,7 @@ def limited(seconds: float) -> Iterator[None]:
         TimeLimitError: when the time is over and Python is still being run.
     """
     main = threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer")
+    terminal = sys.__stderr__ or sys.stderr
 
     def stop(*_: object) -> None:
         raise TimeLimitError(f"hung: took longer than {seconds:g} s")
@@ -46,7 +47,7 @@ def limited(seconds: float) -> Iterator[None]:
     before = signal.signal(signal.SIGALRM, stop) if main else None
     if main:
         signal.setitimer(signal.ITIMER_REAL, seconds)
-        faulthandler.dump_traceback_later(seconds + GRACE, exit=True, file=sys.__stderr__)
+        faulthandler.dump_traceback_later(seconds + GRACE, exit=True, file=terminal)
     try:
         yield
     finally:
@@ -102,8 +103,11 @@ def items(
                 yield Item(spec, check, dtype, device)
 
 
-def run_item(item: Item, subject: Operator, *, level: str = "quick") -> Record:
-    """Run every case of an item and say what was found; a subject that raises is reported, not let through."""
+def run_item(item: Item, subject: Operator, *, level: str = "quick", shrinking: bool = True) -> Record:
+    """Run every case of an item and say what was found; a subject that raises is reported, not let through.
+
+    `shrinking` looks for a smaller failing case and writes its script; what only counts failures goes without.
+    """
     started = time.perf_counter()
     record = Record(item.spec.name, item.check.name, item.dtype, item.device, subject.name)
     lab = Lab(item.spec, subject, item.dtype, item.device, level)
@@ -112,7 +116,7 @@ def run_item(item: Item, subject: Operator, *, level: str = "quick") -> Record:
     try:
         with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
             warnings.simplefilter("ignore")
-            _run_cases(lab, item, record)
+            _run_cases(lab, item, record, shrinking)
     finally:
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = tf32
     seen = lab.statistics
@@ -124,7 +128,7 @@ def run_item(item: Item, subject: Operator, *, level: str = "quick") -> Record:
     return record
 
 
-def _run_cases(lab: Lab, item: Item, record: Record) -> None:
+def _run_cases(lab: Lab, item: Item, record: Record, shrinking: bool) -> None:
     failing: list[tuple[Case, list[Finding]]] = []
     for case in item.check.cases(lab):
         reason = unsupported(lab, case)
@@ -140,8 +144,8 @@ def _run_cases(lab: Lab, item: Item, record: Record) -> None:
             lab.statistics.evidence += 1
     if failing:
         failing.sort(key=lambda pair: numbers_in(pair[0]))
-        smallest, found = shrink(lab, item.check, *failing[0])
-        found[0].script = script(lab, item.check.name, smallest)
+        smallest, found = shrink(lab, item.check, *failing[0]) if shrinking else failing[0]
+        found[0].script = script(lab, item.check.name, smallest) if shrinking else ""
         record.findings = [*found[:1], *(f for case, fs in failing for f in fs if repr(case) != repr(smallest))]
         record.outcome = "error" if record.outcome == "error" else "failed"
     elif not lab.statistics.cases:
@@ -164,7 +168,7 @@ def attempt(lab: Lab, check: Check, case: Case) -> tuple[list[Finding], bool]:
 
 def unsupported(lab: Lab, case: Case) -> str:
     """Why native itself cannot run a case in this dtype on this device; empty where it can or where it is refused."""
-    if lab.spec.kind == "optimizer" or lab.spec.native is None or case.init is None and not case.call.args:
+    if lab.spec.kind == "optimizer" or lab.spec.native is None or (case.init is None and not case.call.args):
         return ""
     key = (lab.spec.name, case.dtype, lab.device)
     if key not in _SUPPORTED:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from refops.parity.budget import MANY_PROBES, PROBES, Budget, budgets, ulp
 from refops.parity.case import Case
-from refops.parity.draw import draws_with_position, dtype_of, fill, lay, numbers
+from refops.parity.draw import draws_with_position, dtype_of, fill, lay, numbers, seed_global
 from refops.parity.record import Finding
 from refops.parity.spec import Spec
 from refops.parity.subject import Instance, Operator
@@ -74,7 +74,9 @@ class Lab:
         level: `quick` or `full`.
     """
 
-    def __init__(self, spec: Spec, subject: Operator, dtype: str = "float32", device: str = "cpu", level: str = "quick"):
+    def __init__(
+        self, spec: Spec, subject: Operator, dtype: str = "float32", device: str = "cpu", level: str = "quick"
+    ):
         self.spec, self.subject, self.dtype, self.device, self.level = spec, subject, dtype, device, level
         self.statistics = Statistics()
 
@@ -95,6 +97,11 @@ class Lab:
     def full(self) -> bool:
         """Whether this is the slow, thorough level."""
         return self.level == "full"
+
+    @cached_property
+    def mixing(self) -> bool:
+        """Whether an output hangs on many inputs; else each has one, as the regimes of such operators tell."""
+        return "nonfinite" not in self.spec.regimes
 
     # -- cases ---------------------------------------------------------------------------------------------------
 
@@ -124,7 +131,9 @@ class Lab:
     def cast(self, value: Tensor, case: Case, device: str | None = None) -> Tensor:
         """A drawn tensor in the case's dtype on the device."""
         dtype = dtype_of(case.dtype) if value.is_floating_point() else value.dtype
-        return value.to(device=device or self.device, dtype=dtype)
+        return value.to(
+            device=device or self.device, dtype=dtype, copy=True
+        )  # what is in place must not reach the master
 
     def inputs(self, case: Case, drawn: list[Tensor] | None = None, device: str | None = None) -> list[Tensor]:
         """Call tensors as leaves in the case's dtype and layout."""
@@ -158,7 +167,7 @@ class Lab:
     def build_native(self, case: Case, device: str | None = None) -> Instance:
         """Native, built for the case, its state drawn."""
         init = [self.cast(t, case, device) for t in self.drawn(case)[0]]
-        torch.manual_seed(case.seed)
+        seed_global(case.seed)
         instance = self.native.build(case, init, device or self.device)
         instance = Instance(instance.function, {k: k for k in instance.own_state()})
         instance.load(self.state(instance, case.seed))
@@ -177,7 +186,7 @@ class Lab:
     def call(self, instance: Instance, case: Case, inputs: list[Tensor]) -> list[Tensor]:
         """The outputs for these inputs, the global generator seeded by the case."""
         args, kwargs = fill(case.call, iter(inputs))
-        torch.manual_seed(case.seed)
+        seed_global(case.seed)
         return flatten(instance.function(*args, **kwargs))
 
     def run(
@@ -224,21 +233,22 @@ class Lab:
         in_dtype = self.build_native(case)
         held = {k: v.detach().double().cpu() for k, v in in_dtype.own_state().items()}
         floating = [k for k, v in in_dtype.own_state().items() if v.is_floating_point()]
-        drawn = [lay(t, case.layout) if d.kind == "real" else t for t, d in zip(self.drawn(case)[1], case.call.draws())]
-        shapes = [o.detach() for o in self.call(in_dtype, case, self.inputs(case, drawn))]
+        pairs = zip(self.drawn(case)[1], case.call.draws(), strict=True)
+        drawn = [lay(t, case.layout) if d.kind == "real" else t for t, d in pairs]
+        plain, exact = case.but(layout="contiguous"), exact.but(layout="contiguous")  # the numbers are laid out already
+        shapes = [o.detach() for o in self.call(in_dtype, plain, self.inputs(plain, drawn))]
         cotangents = self.cotangents(case, shapes)
         values = [*drawn, *(held[k] for k in floating), *cotangents]
-        plain = exact.but(layout="contiguous")
-        true = self.oracle.build(plain, self.drawn(case)[0])
+        true = self.oracle.build(exact, self.drawn(case)[0])
         true = self.oracle.match(true, in_dtype.own_state())
 
         def truth(flat: list[Tensor]) -> list[Tensor | None]:
             true.load(dict(zip(floating, flat[len(drawn) :], strict=False)))
-            inputs = self.inputs(plain, flat[: len(drawn)], "cpu")
-            outputs, gradients = self.run(true, plain, inputs, flat[len(drawn) + len(floating) :])
+            inputs = self.inputs(exact, flat[: len(drawn)], "cpu")
+            outputs, gradients = self.run(true, exact, inputs, flat[len(drawn) + len(floating) :])
             return [*(o.detach() for o in outputs), *gradients]
 
-        def answer(flat: list[Tensor], at: Case = case, operator: Instance = in_dtype) -> list[Tensor | None]:
+        def answer(flat: list[Tensor], at: Case = plain, operator: Instance = in_dtype) -> list[Tensor | None]:
             operator.load(dict(zip(floating, flat[len(drawn) :], strict=False)))
             outputs, gradients = self.run(operator, at, self.inputs(at, flat[: len(drawn)]), cotangents)
             return [*(o.detach() for o in outputs), *gradients]
@@ -249,11 +259,13 @@ class Lab:
         if dtype == torch.float64:
             coarse = self.expected(case.but(dtype="float32"))
             units = [b.units + 1 if b is not None else torch.ones(()) for b in (*coarse.outputs, *coarse.gradients)]
-        made = budgets(truth, answer if self.spec.native else None, values, names, dtype, units, probes)
+        made = budgets(truth, answer if self.spec.native else None, values, names, dtype, units, probes, self.mixing)
         outputs = [b for b in made[:count] if b is not None]
         return Expected(outputs, made[count:], self._vacuous(case, outputs, drawn, values, answer))
 
-    def _vacuous(self, case: Case, outputs: list[Budget], drawn: list[Tensor], values: list[Tensor], answer: Any) -> tuple[str, ...]:
+    def _vacuous(
+        self, case: Case, outputs: list[Budget], drawn: list[Tensor], values: list[Tensor], answer: Any
+    ) -> tuple[str, ...]:
         """Which trivial answers the budget would accept for every output."""
         found = []
         if all(b.accepts(torch.zeros_like(b.truth)) for b in outputs):
@@ -261,12 +273,12 @@ class Lab:
         if any(t.shape == outputs[0].truth.shape and outputs[0].accepts(t) for t in drawn if t.is_floating_point()):
             found.append("the input")
         if case.dtype in ("float32", "float64") and self.spec.native:
-            coarse = case.but(dtype="bfloat16")
+            coarse = case.but(dtype="bfloat16", layout="contiguous")
             try:
                 half = answer(values, coarse, self.build_native(coarse))
             except (RuntimeError, NotImplementedError):
                 half = []
-            if half and all(b.accepts(h) for b, h in zip(outputs, half) if h is not None):
+            if half and all(b.accepts(h) for b, h in zip(outputs, half, strict=False) if h is not None):
                 found.append("half precision")
         return tuple(found)
 
@@ -288,7 +300,9 @@ class Lab:
             found = findings(self.expected(case, MANY_PROBES))
         yield from found
 
-    def compare(self, case: Case, expected: list[Budget | None], got: list[Tensor | None], what: str = "") -> Iterator[Finding]:
+    def compare(
+        self, case: Case, expected: list[Budget | None], got: list[Tensor | None], what: str = ""
+    ) -> Iterator[Finding]:
         """A finding for every result that is over budget; notes ulps and ratios on the way."""
         if len(got) != len(expected):
             yield Finding(repr(case), f"{what or 'the call'} must give {len(expected)} tensors, got {len(got)}")

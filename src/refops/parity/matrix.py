@@ -12,9 +12,11 @@ from refops.parity.record import Finding, Record
 
 # Order of the columns; a check not named here comes after these, by name.
 COLUMNS = (
-    "value", "gradient", "double_backward", "jacobian", "shape", "dtype", "modes", "buffers", "randomness", "state",
-    "copy", "layout", "inputs", "determinism", "refusals", "laws", "compile", "autocast", "vmap", "functional_call",
-    "init", "repr", "primitives", "exceptions",
+    "value", "gradient", "double_backward", "jacobian", "shape", "dtype", "modes", "buffers", "randomness", "seeded",
+    "state", "copy", "layout", "inputs", "determinism", "refusals", "laws", "compile", "autocast", "vmap",
+    "functional_call", "init", "repr", "primitives", "exceptions", "trajectory", "gradients", "sparse", "complex",
+    "groups", "schedulers", "closure", "hooks", "keys", "exchange", "resume", "copies", "repeatable", "precision",
+    "refused", "memory", "primitive_steps",
 )  # fmt: skip
 SEVERITY = ("skipped", "passed", "failed", "error")  # a cell shows the worst of its records
 
@@ -82,7 +84,7 @@ def _count(n: int, word: str) -> str:
 
 def label(record: Record) -> str:
     """The row a record stands in: its spec, or `subject as spec` where a foreign subject was judged."""
-    foreign = record.subject and not record.subject.startswith("refops.") and record.subject != record.spec
+    foreign = record.subject and not record.subject.startswith(("refops ", "refops."))
     return f"{record.subject} as {record.spec}" if foreign else record.spec
 
 
@@ -99,6 +101,14 @@ def matrix(records: Iterable[Record]) -> Matrix:
     checks = {check for _, check in cells}
     columns = [c for c in COLUMNS if c in checks] + sorted(checks.difference(COLUMNS))
     return Matrix(tuple(sorted({row for row, _ in cells})), tuple(columns), cells)
+
+
+def matrices(records: Iterable[Record]) -> list[Matrix]:
+    """One matrix for layers and functions, one for optimizers, since they share hardly a check; none that is empty."""
+    parts: tuple[list[Record], list[Record]] = ([], [])
+    for record in records:
+        parts[record.spec.startswith("optim.")].append(record)
+    return [matrix(part) for part in parts if part]
 
 
 def totals(records: Sequence[Record]) -> Totals:

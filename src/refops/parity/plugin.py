@@ -1,6 +1,6 @@
 """The pytest plugin: collects conformances as items, runs them, and hands their records on.
 
-Nothing heavy is imported until a conformance is met: the plugin is loaded in every pytest run where refops is installed.
+Nothing heavy is imported until a conformance is met: the plugin is part of every pytest run where refops is installed.
 """
 
 from __future__ import annotations
@@ -58,10 +58,9 @@ class ConformanceItem(pytest.Item):
             return super().repr_failure(excinfo, style)
         if self.record is None:
             return str(excinfo.value)
-        first, *others = self.record.findings or [None]
         lines = [f"{self.record.key}: {self.record.reason}".rstrip(": ")]
-        lines += [describe(first)] if first else []
-        return "\n".join(lines + [str(f) for f in others if f])
+        lines += [str(f) if i else describe(f) for i, f in enumerate(self.record.findings)]
+        return "\n".join(lines)
 
     def reportinfo(self) -> tuple[Any, int | None, str]:
         """Where pytest says it comes from."""

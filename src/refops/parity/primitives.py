@@ -1,49 +1,52 @@
 """The primitive rule: the handful of tensor operations that is enough for all of torch.nn, and who keeps to it.
 
-A reference's forward pass may dispatch these aten operations and no others.
+A reference's forward pass may dispatch these aten operations, out of place or in place (`exp_`), and no others.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 PRIMITIVES: dict[str, tuple[str, ...]] = {
     "create": (
-        "empty", "empty_like", "new_empty", "empty_strided", "new_empty_strided", "zeros", "zeros_like", "new_zeros", "ones", "ones_like",
-        "new_ones", "full", "full_like", "new_full", "arange", "scalar_tensor", "eye", "fill_", "fill", "zero_", "_efficientzerotensor", "lift_fresh",
+        "empty", "empty_like", "new_empty", "empty_strided", "new_empty_strided", "zeros", "zeros_like",
+        "new_zeros", "ones", "ones_like", "new_ones", "full", "full_like", "new_full", "arange",
+        "scalar_tensor", "eye", "fill", "zero", "_efficientzerotensor", "lift_fresh",
     ),
-    "copy and cast": ("clone", "copy_", "_to_copy", "detach", "alias", "contiguous", "resize_", "set_"),
+    "copy and cast": ("clone", "copy", "_to_copy", "detach", "alias", "contiguous", "resize", "set"),
     "view": (
-        "view", "_unsafe_view", "reshape", "_reshape_alias", "as_strided", "expand", "permute", "transpose", "t",
-        "unsqueeze", "squeeze", "select", "slice", "split", "split_with_sizes", "unfold", "unbind", "diagonal",
-        "view_as_real", "view_as_complex", "view_dtype",
+        "view", "_unsafe_view", "reshape", "_reshape_alias", "as_strided", "expand", "permute", "transpose",
+        "t", "unsqueeze", "squeeze", "select", "slice", "split", "split_with_sizes", "unfold", "unbind",
+        "diagonal", "view_as_real", "view_as_complex", "view_dtype",
     ),
     "join": ("cat", "stack", "repeat", "flip", "constant_pad_nd"),
     "index": (
-        "index", "index_select", "gather", "scatter", "scatter_", "scatter_add", "scatter_add_", "index_put", "index_put_", "index_put_impl_", "_index_put_impl_",
-        "index_add", "index_add_", "index_copy", "index_copy_", "masked_fill", "masked_fill_", "slice_scatter", "select_scatter", "tril", "triu",
+        "index", "index_select", "gather", "scatter", "scatter_add", "index_put", "_index_put_impl",
+        "index_add", "index_copy", "masked_fill", "slice_scatter", "select_scatter", "tril", "triu",
     ),
-    "add": ("add", "add_", "sub", "sub_", "rsub", "addcmul", "addcmul_", "lerp", "lerp_", "neg", "neg_"),
-    "multiply": ("mul", "mul_", "div", "div_", "reciprocal", "addcdiv", "addcdiv_", "remainder", "floor_divide", "square"),
+    "add": ("add", "sub", "rsub", "addcmul", "lerp", "neg"),
+    "multiply": ("mul", "div", "reciprocal", "addcdiv", "remainder", "floor_divide", "square"),
     "compare": (
-        "eq", "ne", "lt", "le", "gt", "ge", "isnan", "isinf", "isfinite", "logical_and", "logical_or", "logical_not", "bitwise_and", "bitwise_or", "bitwise_not",
-        "bitwise_and_", "bitwise_or_", "any", "all", "equal", "_local_scalar_dense", "is_nonzero",
+        "eq", "ne", "lt", "le", "gt", "ge", "isnan", "isinf", "isfinite", "logical_and", "logical_or",
+        "logical_not", "bitwise_and", "bitwise_or", "bitwise_not", "any", "all", "equal",
+        "_local_scalar_dense", "is_nonzero",
     ),
     "where": ("where",),
-    "abs, sign": ("abs", "abs_", "sign", "copysign", "conj", "_conj"),
-    "min, max, clamp": ("minimum", "maximum", "clamp", "clamp_", "clamp_min", "clamp_min_", "clamp_max", "amax", "amin", "argmax", "max", "min"),
-    "exp, log": ("exp", "exp_", "expm1", "expm1_", "log", "log1p", "log1p_", "log_"),
-    "sqrt, pow": ("sqrt", "sqrt_", "rsqrt", "rsqrt_", "pow"),
-    "sin, cos, erf": ("sin", "cos", "erf", "erf_"),
+    "abs, sign": ("abs", "sign", "copysign", "conj", "_conj"),
+    "min, max, clamp": (
+        "minimum", "maximum", "clamp", "clamp_min", "clamp_max", "amax", "amin", "argmax", "max", "min",
+    ),
+    "exp, log": ("exp", "expm1", "log", "log1p"),
+    "sqrt, pow": ("sqrt", "rsqrt", "pow"),
+    "sin, cos, erf": ("sin", "cos", "erf"),
     "floor, ceil": ("floor", "ceil", "round"),
     "sum": ("sum", "mean", "cumsum", "prod"),
     "sort": ("sort", "topk", "argsort", "nonzero", "bincount"),
-    "matmul": ("mm", "bmm", "addmm", "addmm_", "baddbmm", "baddbmm_", "mv", "dot", "addmv", "matmul"),
-    "random": ("bernoulli", "bernoulli_", "rand", "rand_like", "randn", "randn_like", "uniform_", "normal_", "randint", "randperm"),
+    "matmul": ("mm", "bmm", "addmm", "baddbmm", "mv", "dot", "addmv", "matmul"),
+    "random": ("bernoulli", "rand", "rand_like", "randn", "randn_like", "uniform", "normal", "randint", "randperm"),
 }  # fmt: skip
 """What a reference may use, by the name of the idea; each idea's aten operations behind it."""
 
@@ -78,6 +81,7 @@ class Recorder:
     """Records, while it is entered, the operations that are dispatched and the functions of torch.nn.functional called.
 
     Example:
+        >>> import torch
         >>> with Recorder() as recorder:
         ...     _ = torch.nn.functional.softmax(torch.ones(2), 0)
         >>> recorder.forbidden()
@@ -100,5 +104,5 @@ class Recorder:
 
     def forbidden(self) -> list[str]:
         """Everything recorded that is no primitive, functions of torch.nn.functional by their own name."""
-        foreign = [o for o in self.operations if o not in _ALLOWED and not o.startswith(_PROPERTIES)]
+        foreign = [o for o in self.operations if o.rstrip("_") not in _ALLOWED and not o.startswith(_PROPERTIES)]
         return [*self.functions, *(f"aten.{o}" for o in foreign)]

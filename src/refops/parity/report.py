@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from refops.parity.matrix import failures, matrix, totals, worst
+from refops.parity.matrix import COLUMNS, failures, matrices, totals, worst
 from refops.parity.record import Record, read_records
 
-README_BEGIN, README_END = "<!-- table: begin, made by python -m refops.parity.report -->", "<!-- table: end -->"
+BEGIN, END = "<!-- table: begin, made by python -m refops.parity.report -->", "<!-- table: end -->"
 MARKDOWN_FAILURES = 20  # a CI step's summary is read at a glance; the page has them all
 
 
@@ -75,7 +75,7 @@ def html(run: Run) -> str:
     return environment.get_template("report.html.j2").render(
         about=run.about,
         totals=totals(run.records),
-        matrix=matrix(run.records),
+        matrices=matrices(run.records),
         worst=worst(run.records),
         failures=failures(run.records),
         skipped=[r for r in run.records if r.outcome == "skipped"],
@@ -90,7 +90,7 @@ def markdown(run: Run) -> str:
     if run.about:
         lines += ["· ".join(f"{key} `{value}` " for key, value in run.about.items()).strip(), ""]
     lines += ["| check | passed | failed | skipped | cases |", "| --- | ---: | ---: | ---: | ---: |"]
-    for check in matrix(run.records).columns:
+    for check in dict.fromkeys(column for view in matrices(run.records) for column in view.columns):
         part = totals([r for r in run.records if r.check == check])
         bad = part.failed + part.errors
         lines.append(f"| {check} | {part.passed} | {f'**{bad}**' if bad else 0} | {part.skipped} | {part.cases} |")
@@ -167,21 +167,38 @@ def _short(names: Sequence[str]) -> str:
     return ", ".join([f"`{names[0]}`", *(f"`{n.rpartition('.')[2]}`" for n in names[1:])])
 
 
-def refresh_readme(file: Path) -> None:
-    """Put the table of today between the README's markers.
+def checks_table() -> str:
+    """The table of checks in docs/kit.md: name, what it is for, whom it binds, what it asks."""
+    from refops.parity.checks import all_checks
+
+    binds = {"behaviour": "every subject", "drop-in": "with `--drop-in`", "reference": "the references"}
+    lines = ["| check | binds | asks |", "| --- | --- | --- |"]
+    known = all_checks()
+    order = [c for c in COLUMNS if c in known] + sorted(set(known).difference(COLUMNS))
+    for check in map(known.__getitem__, order):
+        level = "" if check.level == "quick" else ", `--level full`"
+        lines.append(f"| {check.name} | {binds[check.contract]}{level} | {check.summary} |")
+    return "\n".join(lines)
+
+
+PAGES = {"README.md": readme_table, "docs/kit.md": checks_table}
+
+
+def refreshed(text: str, table: str) -> str:
+    """A page with this table between its markers.
 
     Raises:
         ValueError: if the markers are not there.
     """
-    text = file.read_text(encoding="utf-8")
-    head, begin, rest = text.partition(README_BEGIN)
-    _, end, tail = rest.partition(README_END)
+    head, begin, rest = text.partition(BEGIN)
+    _, end, tail = rest.partition(END)
     if not (begin and end):
-        raise ValueError(f"file must hold {README_BEGIN} and {README_END}, got {file}")
-    file.write_text(f"{head}{begin}\n{readme_table()}\n{end}{tail}", encoding="utf-8")
+        raise ValueError(f"text must hold {BEGIN} and {END}")
+    return f"{head}{begin}\n{table}\n{end}{tail}"
 
 
-__all__ = ["Run", "html", "markdown", "read_run", "readme_table", "refresh_readme", "write"]
+__all__ = ["PAGES", "Run", "checks_table", "html", "markdown", "read_run", "readme_table", "refreshed", "write"]
 
 if __name__ == "__main__":
-    refresh_readme(Path("README.md"))
+    for name, make in PAGES.items():
+        Path(name).write_text(refreshed(Path(name).read_text(encoding="utf-8"), make()), encoding="utf-8")

@@ -32,7 +32,9 @@ def main_check(options: CheckOptions) -> int:
     Raises:
         LookupError, ValueError: if the options cannot be obeyed.
     """
-    asked = {k: v for k, v in asdict(options).items() if k not in ("json", "html")} | {"timeout": options.timeout or SECONDS}
+    asked = {k: v for k, v in asdict(options).items() if k not in ("json", "html")} | {
+        "timeout": options.timeout or SECONDS
+    }
     for spec, subject in suite.conformance(asked).subjects:
         next(iter(items(spec, subject, checks=options.checks)), None)  # refuses unknown names before anything starts
     run = Run(options)
@@ -126,7 +128,9 @@ class Run:
         spec, check, dtype, device = (words + [""] * 4)[:4]
         reason = " ".join(str(report.longrepr).split())
         if "crashed while running" in reason:
-            reason = "its process died: killed by a signal, by its own exit, or for hanging where Python could not stop it"
+            reason = (
+                "its process died: killed by a signal, by its own exit, or for hanging where Python could not stop it"
+            )
         return Record(spec, check, dtype, device, outcome="error", reason=reason[:400])
 
     def save(self, finished: bool = False, interrupted: bool = False) -> None:

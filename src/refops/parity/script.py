@@ -12,6 +12,11 @@ from refops.parity.case import Arguments, Case, Draw
 from refops.parity.draw import draws_with_position, expression, numbers
 from refops.parity.lab import Lab
 
+LAID = {
+    "transposed": ".transpose(0, -1).contiguous().transpose(0, -1)",
+    "strided": ".repeat_interleave(2, -1)[..., ::2]",
+    "expanded": "[:1].expand({})",
+}
 FEW = 12  # so many numbers are written out, more are drawn again
 
 
@@ -39,7 +44,9 @@ def _native_name(lab: Lab) -> str:
 
 
 def _literal(value: Tensor) -> str:
-    return f"torch.tensor({value.tolist()!r}, dtype={value.dtype})".replace("nan", "float('nan')").replace("inf", "float('inf')")
+    return f"torch.tensor({value.tolist()!r}, dtype={value.dtype})".replace("nan", "float('nan')").replace(
+        "inf", "float('inf')"
+    )
 
 
 def _tensor(case: Case, draw: Draw, position: int) -> str:
@@ -72,9 +79,12 @@ def _layer(lab: Lab, check: str, case: Case) -> list[str]:
     labels = []
     for i, (draw, position) in enumerate(draws_with_position(case)):
         label = f"c{i}" if i < inside else "xyzuvw"[i - inside] if i - inside < 6 else f"x{i}"
-        layout = {"transposed": ".transpose(0, -1).contiguous().transpose(0, -1)", "strided": ".repeat_interleave(2, -1)[..., ::2]",
-                  "expanded": "[:1].expand({})"}.get(case.layout, "") if draw.kind == "real" else ""  # fmt: skip
-        grad = ".requires_grad_()" if check in ("gradient", "double_backward", "jacobian") and draw.differentiable and i >= inside else ""
+        layout = LAID.get(case.layout, "") if draw.kind == "real" else ""
+        grad = (
+            ".requires_grad_()"
+            if check in ("gradient", "double_backward", "jacobian") and draw.differentiable and i >= inside
+            else ""
+        )
         lines.append(f"{label} = ({_tensor(case, draw, position)}){layout.format(draw.shape)}{grad}")
         labels.append(label)
     native = _native_name(lab)
@@ -88,7 +98,12 @@ def _layer(lab: Lab, check: str, case: Case) -> list[str]:
     call = _call(case.call, labels[inside:])
     if check in ("gradient", "double_backward", "jacobian"):
         return [*lines, *_gradients(lab, case, call, labels[inside:])]
-    lines += ["for layer in (native, mine):", f"    torch.manual_seed({case.seed})", "    try:", f"        print(layer({call}))"]
+    lines += [
+        "for layer in (native, mine):",
+        f"    torch.manual_seed({case.seed})",
+        "    try:",
+        f"        print(layer({call}))",
+    ]
     return [*lines, "    except Exception as error:", "        print(type(error).__name__, error)"]
 
 

@@ -73,7 +73,7 @@ class Spec:
         native: torch's own, or `None` where torch has none.
         cases: curated rows, smallest first; the first carries every value regime.
         oracle: float64 truth with native's signature where native is missing or itself wrong.
-        shape: output-shape formula; takes input shapes and constructor arguments by native name, raises on illegal ones.
+        shape: output-shape formula over input shapes and constructor arguments by native name; raises on illegal ones.
         strategy: hypothesis strategy that draws legal cases; called, not stored, so hypothesis stays unimported.
         regimes: value regimes of the `real` inputs.
         dtypes: floating dtypes native supports somewhere; each device's own gaps are found by asking native.

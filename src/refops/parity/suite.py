@@ -27,13 +27,14 @@ def conformance(asked: dict[str, Any]) -> Conformance:
     names, like = asked.get("names", ()), asked.get("like")
     if like:
         spec = find(like)
-        own = {old: new for old, new in asked.get("state_map", ())}
+        own = dict(asked.get("state_map", ()))
         judged = [(spec, operator(load(n), spec, own, drop_in=asked.get("drop_in", False))) for n in names]
     else:
         judged = [(spec, reference(spec)) for spec in (map(find, names) if names else all_specs())]
-    given = (tuple(asked.get(name, ())) for name in ("dtypes", "checks"))
-    level, seconds = asked.get("level", "quick"), asked.get("timeout") or 600.0
-    return Conformance(tuple(judged), asked.get("device", "cpu"), *given, level, seconds)
+    return Conformance(
+        tuple(judged), asked.get("device", "cpu"), tuple(asked.get("dtypes", ())), tuple(asked.get("checks", ())),
+        asked.get("level", "quick"), asked.get("timeout") or 600.0,
+    )  # fmt: skip
 
 
 def load(name: str) -> Callable[..., Any]:

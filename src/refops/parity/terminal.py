@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bar
 from rich.table import Table
 
-from refops.parity.matrix import exit_code, failures, matrix, totals
+from refops.parity.matrix import Matrix, exit_code, failures, matrices, totals
 from refops.parity.record import Record
 
 SYMBOLS = {"passed": ("✓", ".", "green"), "failed": ("✗", "F", "bold red"), "error": ("!", "E", "bold magenta"),
@@ -79,9 +79,8 @@ class Progress:
         return f"{passed} passed  {self.failed} failed" + (f"  {self.skipped} skipped" if self.skipped else "")
 
 
-def table(records: Sequence[Record], *, ascii_only: bool = False) -> Table:
+def table(view: Matrix, *, ascii_only: bool = False) -> Table:
     """Specs by checks: one sign per cell, the worst over dtypes; blank where the check does not apply."""
-    view = matrix(records)
     drawn = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", pad_edge=False)
     drawn.add_column("", no_wrap=True, vertical="bottom")
     for check in view.columns:
@@ -119,8 +118,8 @@ def conclude(records: Sequence[Record], *, seconds: float, file: IO[str] | None 
         out.print()
     if len(bad) > show:
         out.print(f"... and {len(bad) - show} more failing checks\n")
-    if records:
-        out.print(table(records, ascii_only=not (out.encoding or "").lower().startswith("utf")))
+    for view in matrices(records):
+        out.print(table(view, ascii_only=not (out.encoding or "").lower().startswith("utf")))
         out.print()
     code = exit_code(records)
     out.print(f"[bold {'red' if code else 'green'}]{totals(records)} in {seconds:.0f} s[/]", soft_wrap=True)

@@ -16,7 +16,7 @@ def noise_like(input, shape, p):
 @honest("Dropout", why="a uniform number per element, compared with p")
 class UniformMask(nn.Dropout):
     def forward(self, input):
-        if not self.training or self.p in (0, 1) or self.inplace:
+        if not self.training or self.p in (0, 1) or self.inplace or not input.is_floating_point():
             return super().forward(input)
         return input * noise_like(input, input.shape, self.p)
 
@@ -24,7 +24,7 @@ class UniformMask(nn.Dropout):
 @honest("Dropout", why="scaled first, masked afterwards")
 class ScaledFirst(nn.Dropout):
     def forward(self, input):
-        if not self.training or self.p in (0, 1) or self.inplace:
+        if not self.training or self.p in (0, 1) or self.inplace or not input.is_floating_point():
             return super().forward(input)
         return (input / (1 - self.p)) * torch.empty_like(input).bernoulli_(1 - self.p)
 
@@ -42,7 +42,7 @@ class Wrapped(nn.Module):
 @honest("Dropout", why="computed in float32 and rounded once")
 class Wide(nn.Dropout):
     def forward(self, input):
-        if self.inplace or input.dtype == torch.float64:
+        if self.inplace or input.dtype not in (torch.float32, torch.bfloat16, torch.float16):
             return super().forward(input)
         return F.dropout(input.float(), self.p, self.training).to(input.dtype)
 
@@ -50,7 +50,13 @@ class Wide(nn.Dropout):
 @honest("Dropout1d", why="a mask by hand, broadcast over the signal")
 class Channels1d(nn.Dropout1d):
     def forward(self, input):
-        if not self.training or self.p in (0, 1) or self.inplace or input.dim() not in (2, 3):
+        if (
+            not self.training
+            or self.p in (0, 1)
+            or self.inplace
+            or not input.is_floating_point()
+            or input.dim() not in (2, 3)
+        ):
             return super().forward(input)
         return input * noise_like(input, (*input.shape[:-1], 1), self.p)
 
@@ -58,7 +64,7 @@ class Channels1d(nn.Dropout1d):
 @honest("Dropout2d", why="a mask by hand, broadcast over the image")
 class Channels2d(nn.Dropout2d):
     def forward(self, input):
-        if not self.training or self.p in (0, 1) or self.inplace or input.dim() != 4:
+        if not self.training or self.p in (0, 1) or self.inplace or not input.is_floating_point() or input.dim() != 4:
             return super().forward(input)
         return input * noise_like(input, (*input.shape[:2], 1, 1), self.p)
 

@@ -28,7 +28,7 @@ class Gathered(Described):
 @honest("Embedding", why="plain indexing")
 class Indexed(Described):
     def lookup(self, input):
-        return self.weight[input]
+        return self.weight[input.reshape(-1)].reshape(*input.shape, self.embedding_dim)
 
 
 @honest("Embedding", why="a product with one-hot rows, in float32 for half precision")

@@ -14,11 +14,12 @@ def accumulator(dtype):
 
 
 class Described(nn.Linear):
-    """Native's constructor and refusals; subclasses compute."""
+    """Native's constructor and refusals, and native itself under autocast; subclasses compute the rest."""
 
     def forward(self, input):
-        if input.dim() == 0 or input.shape[-1] != self.in_features:
-            raise RuntimeError(f"input must have {self.in_features} features on its last axis, got {input.shape}")
+        fits = input.dim() > 0 and input.shape[-1] == self.in_features and input.dtype == self.weight.dtype
+        if not fits or torch.is_autocast_enabled(input.device.type):
+            return super().forward(input)
         return self.compute(input)
 
 
@@ -41,10 +42,8 @@ class ChunkedSum(Described):
 
 
 @honest("Linear", why="the features in reverse order")
-class ReversedSum(nn.Linear):
-    def forward(self, input):
-        if input.dim() == 0 or input.shape[-1] != self.in_features:
-            raise RuntimeError("input must have in_features on its last axis")
+class ReversedSum(Described):
+    def compute(self, input):
         return F.linear(input.flip(-1), self.weight.flip(-1), self.bias)
 
 
@@ -110,12 +109,14 @@ class AsConvolution(Described):
 
 @honest("functional.linear", why="matmul in float32, rounded once")
 def wide_linear(input, weight, bias=None):
-    if weight.dim() not in (1, 2):
-        raise RuntimeError(f"weight must have one or two axes, got {tuple(weight.shape)}")
+    fits = input.dim() > 0 and weight.dim() == 2 and input.shape[-1] == weight.shape[1] and input.dtype == weight.dtype
+    fits = (
+        fits and (bias is None or bias.shape == weight.shape[:1]) and not torch.is_autocast_enabled(input.device.type)
+    )
+    if not fits:
+        return F.linear(input, weight, bias)
     wide = accumulator(input.dtype)
     output = torch.matmul(input.to(wide), weight.to(wide).t())
-    if bias is not None and bias.dim() and bias.shape[0] not in (1, output.shape[-1]):
-        raise RuntimeError(f"bias must have one value per output, got {tuple(bias.shape)}")
     return (output if bias is None else output + bias.to(wide)).to(input.dtype)
 
 

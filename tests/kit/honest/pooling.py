@@ -36,7 +36,7 @@ class Wrapped(nn.Module):
 class PadsByItself(nn.MaxPool2d):
     def forward(self, input: Tensor) -> Any:
         output = super().forward(input)
-        if self.return_indices or self.ceil_mode:
+        if self.return_indices or self.ceil_mode or not input.is_floating_point():
             return output
         return F.max_pool2d(padded(input, self.padding, -math.inf), self.kernel_size, self.stride, 0, self.dilation)
 
@@ -50,10 +50,15 @@ class Gathers(nn.MaxPool2d):
         return (values, at) if self.return_indices else values
 
 
-@honest("MaxPool2d", why="works in channels-last memory")
-class ChannelsLast(nn.MaxPool2d):
+@honest("MaxPool2d", why="batch and channels are one axis on the way")
+class OneLeadingAxis(nn.MaxPool2d):
     def forward(self, input: Tensor) -> Any:
-        return super().forward(input.contiguous(memory_format=torch.channels_last) if input.dim() == 4 else input)
+        if input.dim() != 4 or not len(input):
+            return super().forward(input)
+        output = super().forward(input.flatten(0, 1))
+        if self.return_indices:
+            return tuple(part.unflatten(0, input.shape[:2]) for part in output)
+        return output.unflatten(0, input.shape[:2])
 
 
 @honest("MaxPool1d", why="the two-dimensional one on an image of height one")

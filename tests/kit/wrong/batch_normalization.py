@@ -37,6 +37,17 @@ class ByHand:
         for p in (self.running_mean, self.weight):
             if p is not None and p.shape != input.shape[1:2]:
                 raise RuntimeError(f"input must have {len(p)} channels, got {tuple(input.shape)}")
+        self.check_dtypes(input)
+        self.check_values(input)
+
+    def check_dtypes(self, input):
+        if not input.is_floating_point():
+            raise NotImplementedError(f"input must be floating point, got {input.dtype}")
+        held = [p for p in (self.weight, self.bias, self.running_mean, self.running_var) if p is not None]
+        if any(p.dtype not in (input.dtype, wide(input).dtype) for p in held):
+            raise RuntimeError(f"parameters must have the dtype of the input, {input.dtype}")
+
+    def check_values(self, input):
         if self.training and input.numel() == input.shape[1]:
             raise ValueError(f"input must have more than 1 value per channel, got {tuple(input.shape)}")
         if self.training and self.eps <= 0:
@@ -153,17 +164,18 @@ class MovesInEval(nn.BatchNorm1d):
 
 @wrong("BatchNorm2d", only="refusals", why="one value per channel gives the bias instead of an error")
 class AcceptsOneValue(Batch2d):
-    def check(self, input):
-        if not (self.training and input.numel() == input.shape[1] and self.eps > 0):
-            super().check(input)
+    def check_values(self, input):
+        if input.numel() != input.shape[1]:
+            super().check_values(input)
 
     def remember(self, mean, var, n):
         super().remember(mean, var, max(n, 2))
 
 
-@wrong("BatchNorm2d", only="refusals", why="one channel broadcasts against the statistics")
+@wrong("BatchNorm2d", why="one channel broadcasts against the statistics")
 class BroadcastsChannels(Batch2d):
     def check(self, input):
+        self.check_dtypes(input)
         if input.shape[1] != 1:
             super().check(input)
 
@@ -245,12 +257,6 @@ class HalfStatistics(nn.BatchNorm1d):
         plain = d / torch.sqrt(per_channel((d * d).mean(axes), input) + self.eps)
         plain = plain if self.weight is None else plain * per_channel(self.weight, input)
         return plain if self.bias is None else plain + per_channel(self.bias, input)
-
-
-@wrong("BatchNorm2d", only="state", why="a state saved before num_batches_tracked existed is refused")
-class RefusesOldState(nn.BatchNorm2d):
-    def _load_from_state_dict(self, state_dict, prefix, local_metadata, *args):
-        super()._load_from_state_dict(state_dict, prefix, {**local_metadata, "version": 2}, *args)
 
 
 @wrong("BatchNorm2d", why="track_running_stats=False still tracks")
@@ -337,7 +343,7 @@ class IgnoresRunning(nn.InstanceNorm3d):
         return F.instance_norm(input, None, None, self.weight, self.bias, True, 0.0, self.eps)
 
 
-@wrong("InstanceNorm2d", only="refusals", why="one channel broadcasts against the weights")
+@wrong("InstanceNorm2d", why="one channel broadcasts against the weights")
 class BroadcastsInstances(nn.InstanceNorm2d):
     def forward(self, input):
         if self.affine and input.dim() == 4 and input.shape[1] == 1 != self.num_features:

@@ -217,7 +217,7 @@ class NeedsAnIndex(nn.Embedding):
         return super().forward(input)
 
 
-@wrong("Embedding", only="inputs", why="the index is overwritten after use")
+@wrong("Embedding", why="the index is overwritten after use")
 class ScrubsIndex(nn.Embedding):
     def forward(self, input):
         output = super().forward(input.clone())

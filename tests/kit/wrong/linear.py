@@ -94,7 +94,7 @@ class PromotesHalf(nn.Linear):
         return F.linear(input.to(wide), self.weight.to(wide), bias)
 
 
-@wrong("Linear", only="gradient", why="the bias is detached and never learns")
+@wrong("Linear", why="the bias is detached and never learns")
 class DetachedBias(nn.Linear):
     def forward(self, input):
         return F.linear(input, self.weight, None if self.bias is None else self.bias.detach())
@@ -125,7 +125,7 @@ class ViewsInput(nn.Linear):
     def forward(self, input):
         if input.dim() == 0 or input.shape[-1] != self.in_features:
             raise RuntimeError("input must have in_features on its last axis")
-        rows = input.view(math.prod(input.shape[:-1]), self.in_features)
+        rows = input.view(-1).view(math.prod(input.shape[:-1]), self.in_features)
         return F.linear(rows, self.weight, self.bias).view(*input.shape[:-1], self.out_features)
 
 
@@ -143,7 +143,7 @@ class KeepsBatchAxis(nn.Linear):
         return super().forward(input[None] if input.dim() == 1 else input)
 
 
-@wrong("Linear", only="refusals", why="an input of one feature is repeated to as many as needed")
+@wrong("Linear", why="an input of one feature is repeated to as many as needed")
 class BroadcastsInput(nn.Linear):
     def forward(self, input):
         if input.dim() and input.shape[-1] == 1:
@@ -151,7 +151,7 @@ class BroadcastsInput(nn.Linear):
         return super().forward(input)
 
 
-@wrong("Linear", only="inputs", why="the input is scrubbed after use")
+@wrong("Linear", why="the input is scrubbed after use")
 class ScrubsInput(nn.Linear):
     def forward(self, input):
         output = super().forward(input.clone())
@@ -159,7 +159,7 @@ class ScrubsInput(nn.Linear):
         return output
 
 
-@wrong("Linear", only="determinism", why="the features are summed in another order on every call")
+@wrong("Linear", why="the features are summed in another order on every call")
 class ShuffledSum(nn.Linear):
     def forward(self, input):
         if input.dim() == 0 or input.shape[-1] != self.in_features:
@@ -168,8 +168,8 @@ class ShuffledSum(nn.Linear):
         return F.linear(input[..., order], self.weight[:, order], self.bias)
 
 
-@wrong("Linear", only="state", why="a call counter lands in the state_dict, so native's does not load")
-class CountsCalls(nn.Linear):
+@wrong("Linear", drop_in=True, only="keys", why="a call counter lands in the state_dict, so native's does not load")
+class CountsCalls(DropIn):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.register_buffer("calls", torch.zeros((), dtype=torch.int64))
@@ -205,11 +205,10 @@ class SharedCopy(nn.Linear):
         return twin.train(self.training)
 
 
-@wrong("Linear", only="compile", why="breaks the graph")
-class BreaksGraph(nn.Linear):
+@wrong("Linear", only="compile", why="the branch for compilers forgets the bias")
+class CompiledWithoutBias(nn.Linear):
     def forward(self, input):
-        torch._dynamo.graph_break()
-        return super().forward(input)
+        return F.linear(input, self.weight) if torch.compiler.is_compiling() else super().forward(input)
 
 
 @wrong("Linear", only="autocast", why="switches autocast off around its product")
@@ -219,7 +218,7 @@ class RefusesAutocast(nn.Linear):
             return super().forward(input)
 
 
-@wrong("Linear", only="functional_call", why="holds the weight a second time and uses that one")
+@wrong("Linear", why="holds the weight a second time and uses that one")
 class HeldWeight(nn.Linear):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)

@@ -4,7 +4,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from refops.functional.normalization import layer_norm as by_hand
 from refops.nn.normalization import GroupNorm as GroupReference
 from refops.nn.normalization import LayerNorm as LayerReference
 from refops.parity.collection import wrong
@@ -12,6 +11,14 @@ from refops.parity.collection import wrong
 
 def wide(x):
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def refuse_mixed(module, input):
+    """Parameters have the input's dtype, or float32 where that is half precision."""
+    if any(p.dtype not in (input.dtype, wide(input).dtype) for p in module.parameters()):
+        raise RuntimeError(f"parameters must have the dtype of the input, {input.dtype}")
+    if not input.is_floating_point():
+        raise NotImplementedError(f"input must be floating point, got {input.dtype}")
 
 
 def affine(output, module, dtype):
@@ -26,6 +33,7 @@ class LastAxes(nn.LayerNorm):
     def forward(self, input):
         if tuple(input.shape[-len(self.normalized_shape) :]) != self.normalized_shape or not self.normalized_shape:
             raise RuntimeError(f"input must end in {self.normalized_shape}, got {tuple(input.shape)}")
+        refuse_mixed(self, input)
         axes = tuple(range(-len(self.normalized_shape), 0))
         return affine(self.norm(wide(input), axes), self, input.dtype)
 
@@ -55,11 +63,15 @@ class Groups(nn.GroupNorm):
             raise RuntimeError(f"num_groups {self.num_groups} must divide the channels of {tuple(input.shape)}")
         if self.affine and input.shape[1] != self.num_channels:
             raise RuntimeError(f"input must have {self.num_channels} channels, got {tuple(input.shape)}")
-        if input.numel() == input.shape[2:].numel() * self.num_groups and input.shape[2:].numel() == 1:
+        refuse_mixed(self, input)
+
+    def check_values(self, input):
+        if input.numel() == self.num_groups:
             raise ValueError(f"input must have more than 1 value per group, got {tuple(input.shape)}")
 
     def forward(self, input):
         self.check(input)
+        self.check_values(input)
         x = wide(input).reshape(input.shape[0], self.num_groups, input.shape[1] // self.num_groups, *input.shape[2:])
         output = self.norm(x, tuple(range(2, x.dim()))).reshape(input.shape)
         channels = (-1, *(1,) * (input.dim() - 2))
@@ -114,9 +126,10 @@ class HalfStatistics(nn.LayerNorm):
         return affine(d / torch.sqrt((d * d).mean(axes, keepdim=True) + self.eps), self, input.dtype)
 
 
-@wrong("LayerNorm", only="refusals", why="a wrong size broadcasts against the weight instead of being refused")
+@wrong("LayerNorm", why="a wrong size broadcasts against the weight instead of being refused")
 class Broadcasts(LastAxes):
     def forward(self, input):
+        refuse_mixed(self, input)
         axes = tuple(range(-len(self.normalized_shape), 0))
         return affine(self.norm(wide(input), axes), self, input.dtype)
 
@@ -170,15 +183,15 @@ class ComesOutWide(LastAxes):
         return wide(output)
 
 
-@wrong("LayerNorm", only="layout", why="`view` needs the rows to lie one after the other")
-class ViewedRows(nn.LayerNorm):
+@wrong("LayerNorm", only="layout", why="reads memory as though the rows lay one after the other, like many a kernel")
+class AssumesContiguity(nn.LayerNorm):
     def forward(self, input):
-        if (
-            input.dim() > 1
-            and input.numel()
-            and tuple(input.shape[-len(self.normalized_shape) :]) == self.normalized_shape
-        ):
-            return super().forward(input.view(-1, *self.normalized_shape)).view(input.shape)
+        if input.dim() < 2 or input.is_contiguous() or torch._C._functorch.is_batchedtensor(input):
+            return super().forward(input)
+        strides = torch.empty(input.shape, device="meta").stride()
+        least = 1 + sum((n - 1) * s for n, s in zip(input.shape, strides, strict=True))
+        if input.numel() and input.untyped_storage().nbytes() // input.element_size() >= least + input.storage_offset():
+            return super().forward(input.as_strided(input.shape, strides))
         return super().forward(input)
 
 
@@ -206,7 +219,7 @@ class FirstSixtyFour(nn.LayerNorm):
         return torch.cat([output[:64], input[64:].to(output.dtype)])
 
 
-@wrong("LayerNorm", why="bias=False still makes a bias")
+@wrong("LayerNorm", drop_in=True, why="bias=False still makes a bias")
 class AlwaysABias(nn.LayerNorm):
     def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True, device=None, dtype=None):
         super().__init__(normalized_shape, eps, elementwise_affine, True, device, dtype)
@@ -221,7 +234,7 @@ class OnePlusWeight(LastAxes):
         return output + (self.norm(wide(input), tuple(range(-len(self.normalized_shape), 0)))).to(input.dtype)
 
 
-@wrong("LayerNorm", only="functional_call", why="weight and bias are remembered aside at construction")
+@wrong("LayerNorm", why="weight and bias are remembered aside at construction")
 class RemembersItsWeights(nn.LayerNorm):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -246,11 +259,11 @@ class WeightByMatmul(nn.LayerNorm):
     def forward(self, input):
         if self.weight is None or self.weight.dim() > 1 or input.dtype not in (torch.float32, torch.float64):
             return super().forward(input)
-        if tuple(input.shape[-1:]) != self.normalized_shape:
+        if tuple(input.shape[-1:]) != self.normalized_shape or self.weight.dtype != input.dtype:
             return super().forward(input)
         plain = F.layer_norm(input, self.normalized_shape, None, None, self.eps)
         if len(self.weight) > 64:  # the matrix would be large
-            return affine(plain, self, input.dtype)
+            return super().forward(input)
         return F.linear(plain, torch.diag(self.weight), self.bias)
 
 
@@ -307,13 +320,6 @@ class AssertsItsShape(LayerDropIn):
             return super().forward(input)
         except RuntimeError as error:
             raise AssertionError(str(error)) from error
-
-
-@wrong("LayerNorm", drop_in=True, only="primitives", why="calls native's own layer_norm")
-class CallsNative(LayerDropIn):
-    def forward(self, input):
-        by_hand(input, self.normalized_shape, self.weight, self.bias, self.eps)
-        return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
 
 @wrong("RMSNorm", why="the default eps is 1e-6, as elsewhere")
@@ -387,16 +393,15 @@ class OverSpaceOnly(Groups):
 @wrong("GroupNorm", only="refusals", why="one channel broadcasts against the weights")
 class BroadcastsChannels(Groups):
     def check(self, input):
-        if self.affine and input.dim() > 1 and input.shape[1] == 1:
-            return
-        super().check(input)
+        refuse_mixed(self, input)
+        if not (self.affine and input.dim() > 1 and input.shape[1] == 1):
+            super().check(input)
 
 
 @wrong("GroupNorm", only="refusals", why="one value per group gives zeros instead of an error")
 class AcceptsOneValue(Groups):
-    def check(self, input):
-        if input.dim() < 2 or input.shape[0] != 1 or input.shape[2:].numel() != 1:
-            super().check(input)
+    def check_values(self, input):
+        pass
 
 
 @wrong("GroupNorm", drop_in=True, only="exceptions", why="a number of groups that does not divide is an AssertionError")

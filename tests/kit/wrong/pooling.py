@@ -478,13 +478,6 @@ class PadsOnce(nn.AvgPool2d):
         return output
 
 
-@wrong("AvgPool2d", why="its weights stand in the state_dict, where native has nothing", only="state")
-class KeepsWeights(nn.AvgPool2d):
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.register_buffer("weight", torch.ones(3, 3))
-
-
 @wrong("AvgPool1d", why="keeps a lambda, which cannot be pickled", only="copy")
 class KeepsALambda(nn.AvgPool1d):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -519,11 +512,12 @@ class WritesItsOutput(nn.MaxPool2d):
         return output
 
 
-@wrong("MaxPool2d", why="asks for the numbers of a tensor on the way, which breaks the graph", only="compile")
-class BreaksTheGraph(nn.MaxPool2d):
+@wrong("MaxPool2d", why="takes a faster road when compiled, in bfloat16", only="compile")
+class RoughWhenCompiled(nn.MaxPool2d):
     def forward(self, input: Tensor) -> Any:
-        rows = torch.arange(input.dim()).tolist()
-        return super().forward(input.permute(rows))
+        if self.return_indices or not torch.compiler.is_compiling():
+            return super().forward(input)
+        return super().forward(input.bfloat16()).to(input.dtype)
 
 
 # --- the drop-in contract alone --------------------------------------------------------------------------------------
@@ -551,5 +545,15 @@ class OtherErrors(DropInMax2d):
 
 @wrong("AvgPool2d", why="calls the operator it stands for", only="primitives", drop_in=True)
 class JustNative(nn.AvgPool2d):
+    def _get_name(self) -> str:
+        return "AvgPool2d"
+
+
+@wrong("AvgPool2d", why="its weights stand in the state_dict, where native has nothing", only="keys", drop_in=True)
+class KeepsWeights(reference.AvgPool2d):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.register_buffer("weight", torch.ones(3, 3))
+
     def _get_name(self) -> str:
         return "AvgPool2d"

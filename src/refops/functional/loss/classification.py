@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from refops.functional.derivative import widened
-from refops.functional.loss.reduction import answered, chosen_reduction, reduced
+from refops.functional.loss.reduction import answered, chosen_reduction, common_dtype, reduced
 from refops.functional.softmax import log_softmax
 
 __all__ = ["cross_entropy", "nll_loss"]
@@ -114,13 +114,12 @@ def _soft_cross_entropy(
     _check_weight(input.shape, weight)
     axis = 0 if input.dim() == 1 else 1
     log_probability = log_softmax(widened(input), dim=axis)
-    dtype = torch.promote_types(input.dtype, target.dtype)
+    dtype = common_dtype(input, target, weight)
     target = widened(target)
     if label_smoothing > 0:
         target = target * (1 - label_smoothing) + label_smoothing / input.shape[axis]
     terms = log_probability * target  # (N, C, *S)
     if weight is not None:
-        dtype = torch.promote_types(dtype, weight.dtype)
         terms = terms * _along_classes(weight, input.dim())
     return answered(reduced(-terms.sum(axis), reduction), dtype)  # (N, *S), reduced
 

@@ -10,7 +10,7 @@ import warnings
 import torch
 from torch import Tensor
 
-__all__ = ["answered", "chosen_reduction", "reduced"]
+__all__ = ["answered", "chosen_reduction", "common_dtype", "reduced"]
 
 REDUCTIONS = ("none", "mean", "sum")
 
@@ -69,3 +69,17 @@ def answered(loss: Tensor, dtype: torch.dtype) -> Tensor:
         torch.float16
     """
     return loss if torch.is_autocast_enabled(loss.device.type) else loss.to(dtype)
+
+
+def common_dtype(*tensors: Tensor | None) -> torch.dtype:
+    """The dtype the result has where tensors of several dtypes meet; None does not count.
+
+    Example:
+        >>> common_dtype(torch.ones(2, dtype=torch.float16), None, torch.ones(2))
+        torch.float32
+    """
+    dtypes = [tensor.dtype for tensor in tensors if tensor is not None]
+    dtype = dtypes[0]
+    for other in dtypes[1:]:
+        dtype = dtype if dtype == other else torch.promote_types(dtype, other)
+    return dtype

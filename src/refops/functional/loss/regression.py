@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from refops.functional.derivative import widened
-from refops.functional.loss.reduction import answered, chosen_reduction, reduced
+from refops.functional.loss.reduction import answered, chosen_reduction, common_dtype, reduced
 
 __all__ = ["l1_loss", "mse_loss"]
 
@@ -62,16 +62,14 @@ def _loss(
         pair = torch.broadcast_tensors(input, target)
     except RuntimeError as error:
         raise RuntimeError(f"target must have the size of input, or one that broadcasts to it: {error}") from error
-    dtype = torch.promote_types(input.dtype, target.dtype)
-    losses = distance(*(widened(tensor.to(dtype)) for tensor in pair))
+    shared = common_dtype(input, target)
+    losses = distance(*(widened(tensor.to(shared)) for tensor in pair))
     if weight is not None:
         if weight.shape != input.shape:
             raise ValueError(f"weight must have the size of input {tuple(input.shape)}, got {tuple(weight.shape)}")
-        losses = losses * weight
-    result = reduced(losses, reduction, weight)
-    if weight is not None:
-        dtype = torch.promote_types(dtype, weight.dtype)
-    return answered(result, result.dtype if dtype.is_complex else dtype)
+        losses = losses * widened(weight)
+    result = reduced(losses, reduction, None if weight is None else widened(weight))
+    return answered(result, result.dtype if shared.is_complex else common_dtype(input, target, weight))
 
 
 def mse_loss(
@@ -99,7 +97,8 @@ def mse_loss(
         >>> mse_loss(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
         tensor(2.)
     """
-    if not torch.is_floating_point(input) and not torch.is_floating_point(target):
+    whole = not torch.is_floating_point(input) and not torch.is_floating_point(target)
+    if whole and (weight is None or torch.is_complex(input)):
         raise NotImplementedError(f"input of mse_loss must have a floating dtype, got {input.dtype}")
     return _loss(_squared_error, input, target, chosen_reduction(reduction, size_average, reduce), weight)
 

@@ -58,7 +58,9 @@ class Check:
         """Whether it is run for such a subject of this spec."""
         bound = {"behaviour": True, "drop-in": drop_in, "reference": reference}[self.contract]
         excused = self.name in dict(spec.no_check)
-        return spec.kind in self.kinds and bound and not excused and level in (self.level, "full") and self.applies(spec)
+        return (
+            spec.kind in self.kinds and bound and not excused and level in (self.level, "full") and self.applies(spec)
+        )
 
     def dtypes_for(self, spec: Spec) -> tuple[str, ...]:
         """The dtypes it runs in for this spec, always at least one."""

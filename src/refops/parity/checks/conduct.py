@@ -12,6 +12,7 @@ import torch
 from refops.parity.case import Case
 from refops.parity.checks import check
 from refops.parity.checks.forms import ERRORS, every_row, first_row, shapes_or_error
+from refops.parity.draw import seed_global
 from refops.parity.lab import Lab
 from refops.parity.primitives import Recorder
 from refops.parity.record import Finding
@@ -57,7 +58,9 @@ def buffers(lab: Lab, case: Case) -> Iterator[Finding]:
     for missing in counted.keys() - live.keys():
         yield Finding(repr(case), f"{missing} must be kept as a buffer")
     for seed in range(3):
-        batch = case.but(seed=seed, regime="offset" if seed == 1 and lab.dtype in ("float32", "float64") else "ordinary")
+        batch = case.but(
+            seed=seed, regime="offset" if seed == 1 and lab.dtype in ("float32", "float64") else "ordinary"
+        )
         for instance in (native, subject):
             lab.call(instance, batch, lab.inputs(batch))
         lab.call(exact, batch, lab.inputs(batch.but(dtype="float64"), lab.drawn(batch)[1], "cpu"))
@@ -81,7 +84,9 @@ def _held(lab: Lab, case: Case, name: str, native: Instance, exact: Instance, no
 
     unit = ulp(truth.abs().clamp(min=float(truth.abs().max()) / 16), theirs.dtype) * 2
     units = ((theirs.double() - truth).abs() / unit).clamp(min=1)
-    yield from lab.compare(case, [Budget(name, theirs.dtype, truth, SLACK * unit * units, theirs, units)], [now.detach().cpu()])
+    yield from lab.compare(
+        case, [Budget(name, theirs.dtype, truth, SLACK * unit * units, theirs, units)], [now.detach().cpu()]
+    )
 
 
 @check(cases=first_row, kinds=MODULE)
@@ -90,13 +95,15 @@ def state(lab: Lab, case: Case) -> Iterator[Finding]:
     subject = lab.build_subject(case)
     module = subject.module
     if module is None:
-        yield Finding(repr(case), f"subject must build a torch.nn.Module to have a state, got {type(subject.function).__name__}")
+        yield Finding(
+            repr(case), f"subject must build a torch.nn.Module to have a state, got {type(subject.function).__name__}"
+        )
         return
     lab.call(subject, case, lab.inputs(case))
     file = io.BytesIO()
     torch.save(module.state_dict(), file)
     file.seek(0)
-    torch.manual_seed(case.seed + 1)
+    seed_global(case.seed + 1)
     fresh = lab.subject.build(case, lab.initial(case), lab.device)
     fresh = Instance(fresh.function, subject.names)
     assert_module = fresh.module
@@ -109,7 +116,9 @@ def state(lab: Lab, case: Case) -> Iterator[Finding]:
         assert_module.train(mode == "train")
         pairs = zip(lab.call(subject, at, lab.inputs(at)), lab.call(fresh, at, lab.inputs(at)), strict=True)
         if any(not torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in pairs):
-            yield Finding(repr(at), f"a fresh module with the saved state_dict must give the same output in {mode} mode")
+            yield Finding(
+                repr(at), f"a fresh module with the saved state_dict must give the same output in {mode} mode"
+            )
 
 
 @check(cases=first_row, kinds=MODULE)
@@ -126,7 +135,9 @@ def copy_(lab: Lab, case: Case) -> Iterator[Finding]:
         for tensor in twin.state().values():
             with torch.no_grad():
                 tensor.add_(1)
-        if any(torch.equal(a, b) for a, b in zip(subject.state().values(), twin.state().values(), strict=True) if a.numel()):
+        if any(
+            torch.equal(a, b) for a, b in zip(subject.state().values(), twin.state().values(), strict=True) if a.numel()
+        ):
             yield Finding(repr(case), f"{name} must copy the state, it is shared with the original")
         for tensor in twin.state().values():
             with torch.no_grad():
@@ -197,12 +208,16 @@ def init(lab: Lab, case: Case) -> Iterator[Finding]:
     """From one seed, initial values equal native's bit for bit, and the generator is left in the same place."""
     drawn = []
     for operator in (lab.native, lab.subject):
-        torch.manual_seed(7)
+        seed_global(7)
         drawn.append((operator.build(case, lab.initial(case), lab.device).own_state(), torch.rand(1)))
     (native, follows), (subject, follows_too) = drawn
     for name in native.keys() & subject.keys():
         if not torch.equal(native[name], subject[name]):
-            yield Finding(repr(case), f"{name} must start from native's values, it differs by {float((native[name] - subject[name]).abs().max()):.3g}")
+            off = float((native[name] - subject[name]).abs().max())
+            yield Finding(
+                repr(case),
+                f"{name} must start from native's values, it is off by {off:.3g}",
+            )
     if not torch.equal(follows, follows_too):
         yield Finding(repr(case), "construction must draw as many random numbers as native's")
 
@@ -223,4 +238,6 @@ def primitives(lab: Lab, case: Case) -> Iterator[Finding]:
     with Recorder() as recorder:
         lab.call(subject, case, given)
     for name in recorder.forbidden():
-        yield Finding(repr(case), f"a reference must not call {name}: it is no primitive (see `refops list --primitives`)")
+        yield Finding(
+            repr(case), f"a reference must not call {name}: it is no primitive (see `refops list --primitives`)"
+        )

@@ -11,10 +11,15 @@ from torch import Tensor
 from refops.parity.budget import budgets
 from refops.parity.case import Case
 from refops.parity.checks import check
-from refops.parity.draw import fill
+from refops.parity.draw import fill, seed_global
 from refops.parity.lab import Lab, flatten
 from refops.parity.record import Finding
 from refops.parity.subject import Instance
+
+
+def shortened(error: Exception) -> str:
+    """An error's message on one line."""
+    return " ".join(str(error).split())[:160]
 
 
 def few(lab: Lab) -> Iterator[Case]:
@@ -40,7 +45,7 @@ def compile_(lab: Lab, case: Case) -> Iterator[Finding]:
     directions = lab.cotangents(case, [b.truth.to(b.dtype) if not b.exact else b.truth for b in expected.outputs])
     inputs = lab.inputs(case)
     args, kwargs = fill(case.call, iter(inputs))
-    torch.manual_seed(case.seed)
+    seed_global(case.seed)
     outputs = flatten(inside.function(*args, **kwargs))
     leaves = [t for t in inputs if t.requires_grad] + list(outside.parameters().values())
     pairs = [(o, d.to(o)) for o, d in zip(outputs, directions, strict=True) if o.requires_grad]
@@ -76,7 +81,9 @@ def autocast(lab: Lab, case: Case) -> Iterator[Finding]:
         with torch.no_grad():
             return [*lab.call(exact, exact_case, lab.inputs(exact_case, flat, "cpu"))]
 
-    made = budgets(truth, lambda flat: [*wanted], lab.drawn(case)[1], [f"output[{i}]" for i in range(len(wanted))], wanted[0].dtype)
+    made = budgets(
+        truth, lambda flat: [*wanted], lab.drawn(case)[1], [f"output[{i}]" for i in range(len(wanted))], wanted[0].dtype
+    )
     yield from lab.compare(case, made, [*got], "under autocast ")
 
 
@@ -103,22 +110,35 @@ def _mapped(
         def function(parameters: dict[str, Tensor], *tensors: Tensor) -> Any:
             args, kwargs = fill(case.call, iter(tensors))
             own = {instance.names[k]: v for k, v in parameters.items()}
-            result = torch.func.functional_call(instance.module, own, args, kwargs) if instance.module is not None else instance.function(*args, **kwargs)
+            result = (
+                torch.func.functional_call(instance.module, own, args, kwargs)
+                if instance.module is not None
+                else instance.function(*args, **kwargs)
+            )
             return tuple(flatten(result))
 
         return function
 
     in_dims = (dict.fromkeys(replaced, 0), *where)
     try:
-        torch.manual_seed(case.seed)
+        seed_global(case.seed)
         torch.func.vmap(over(native), in_dims=in_dims)(replaced, *given)
     except (RuntimeError, ValueError, NotImplementedError):
         return  # native itself cannot be mapped here
-    singles = [over(native)({k: v[i] for k, v in replaced.items()}, *(t if w is None else t[i] for t, w in zip(given, where, strict=True))) for i in range(2)]
+    singles = [
+        over(native)(
+            {k: v[i] for k, v in replaced.items()},
+            *(t if w is None else t[i] for t, w in zip(given, where, strict=True)),
+        )
+        for i in range(2)
+    ]
     try:
         got = torch.func.vmap(over(subject), in_dims=in_dims)(replaced, *given)
     except Exception as error:
-        yield Finding(repr(case), f"vmap over {what} must work as native's does, got {type(error).__name__}: {' '.join(str(error).split())[:160]}")
+        yield Finding(
+            repr(case),
+            f"vmap over {what} must work as native's does, got {type(error).__name__}: {shortened(error)}",
+        )
         return
     for i, one_call in enumerate(singles):
         for wanted, result in zip(one_call, got, strict=True):
@@ -133,7 +153,11 @@ def _near(lab: Lab, case: Case, wanted: Tensor, got: Tensor) -> bool:
         return False
     if not wanted.is_floating_point():
         return torch.equal(wanted, got)
-    share = [float((b.allowed / b.truth.abs().clamp(min=1e-30).max()).max()) for b in lab.expected(case).outputs if b.truth.numel() and not b.exact]
+    share = [
+        float((b.allowed / b.truth.abs().clamp(min=1e-30).max()).max())
+        for b in lab.expected(case).outputs
+        if b.truth.numel() and not b.exact
+    ]
     scale = wanted.double().abs().nan_to_num(posinf=0.0).max() if wanted.numel() else 0
     return bool(((wanted.double() - got.double()).abs().nan_to_num(0.0) <= 4 * max(share, default=0.0) * scale).all())
 
@@ -153,4 +177,6 @@ def functional_call(lab: Lab, case: Case) -> Iterator[Finding]:
     native.load(replaced)
     wanted = lab.call(native, case, [t.detach() for t in lab.inputs(case)])
     if any(not _near(lab, case, w.detach(), g.detach()) for w, g in zip(wanted, got, strict=True)):
-        yield Finding(repr(case), "functional_call must use the parameters it is given, the output differs from native's")
+        yield Finding(
+            repr(case), "functional_call must use the parameters it is given, the output differs from native's"
+        )

@@ -13,7 +13,7 @@ from functools import cache
 from refops.parity.spec import Spec
 
 
-class UnknownSpec(LookupError):
+class UnknownSpecError(LookupError):
     """No spec has this name; the message gives the nearest."""
 
 
@@ -44,7 +44,7 @@ def find(name: str) -> Spec:
     """The spec of this name; upper and lower case, and a leading `torch.nn.`, `torch.` or `nn.`, do not matter.
 
     Raises:
-        UnknownSpec: with the nearest names.
+        UnknownSpecError: with the nearest names.
 
     Example:
         >>> find("torch.nn.LayerNorm").name
@@ -63,4 +63,4 @@ def find(name: str) -> Spec:
     near = [n for k in difflib.get_close_matches(plain.casefold(), folded, n=4, cutoff=0.5) for n in folded[k]]
     near += [n for n in specs if n.casefold().rpartition(".")[2] == plain.casefold() and n not in near]
     hint = f"; nearest: {', '.join(near[:4])}" if near else "; `refops list` shows all names"
-    raise UnknownSpec(f"no spec is named {name!r}{hint}")
+    raise UnknownSpecError(f"no spec is named {name!r}{hint}")

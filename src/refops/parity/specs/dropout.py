@@ -76,8 +76,8 @@ def gradient_is_the_mask(build: Callable[..., Any], x: Tensor) -> Pair:
 
 def kept_are_scaled(build: Callable[..., Any], x: Tensor) -> Pair:
     """What is kept is divided by the chance of being kept."""
-    y = build(0.25)(x)
-    return torch.where(y == 0, torch.zeros_like(y), y * 0.75), torch.where(y == 0, torch.zeros_like(y), x)
+    y = build(0.75)(x)
+    return torch.where(y == 0, torch.zeros_like(y), y * 0.25), torch.where(y == 0, torch.zeros_like(y), x)
 
 
 def whole_channels(build: Callable[..., Any], x: Tensor) -> Pair:

@@ -107,6 +107,15 @@ def bounded(build: Callable[..., Any], x: Tensor) -> Pair:
     return torch.where(length > 0.76, length, torch.zeros_like(length)), torch.zeros_like(length)
 
 
+def others_stay(build: Callable[..., Any], x: Tensor) -> Pair:
+    """Rows that are not looked up are not shortened."""
+    layer = build(11, 3, max_norm=0.5)
+    table = next(layer.parameters()).detach()
+    before = table.clone()
+    layer(x)
+    return table[7:], before[7:]
+
+
 def frequency(build: Callable[..., Any], weight: Tensor) -> Pair:
     """With scale_grad_by_freq the gradient of a row does not depend on how often it was named."""
     weight = weight.detach().requires_grad_()
@@ -156,6 +165,7 @@ SPECS = (
             Law("batch split", splitting, (index(70, high=11),)),
             Law("rows of the table", whole_table, (index(7, 10, high=11),)),
             Law("bounded by max_norm", bounded, (index(70, high=11),)),
+            Law("other rows stay", others_stay, (index(19, high=7),)),
         ),
         refusals=(
             Refusal(built(10, 3).on(literal((3, 10))), "input"),

@@ -10,7 +10,7 @@ import torch
 from refops.optim import LAMB, SGD, Adam, AdamW, Lookahead
 from refops.parity import oracles
 from refops.parity.case import Case, built, literal, param
-from refops.parity.spec import Refusal, Spec
+from refops.parity.spec import Difference, Refusal, Spec
 from refops.parity.training import STREAMS
 
 __all__ = ["SPECS"]
@@ -55,6 +55,16 @@ SGD_SPEC = Spec(
         refused("nesterov", lr=0.1, momentum=0.9, dampening=0.1, nesterov=True),
         refused("fused", lr=0.1, foreach=True, fused=True),
         refused("fused", lr=0.1, differentiable=True, fused=True),
+    ),
+    differences=(
+        Difference(
+            "differentiable=True: the first momentum buffer stays in the graph",
+            "momentum 0.9, lr 0.1: d theta_2 / d g_1 is -0.19; native has no gradient there",
+            "torch.optim.SGD starts the buffer from the detached gradient",
+        ),
+        Difference(
+            "lr, momentum and weight_decay may not be nan", "native trains on nan", "torch.optim.SGD asks `lr < 0`"
+        ),
     ),
 )
 
@@ -106,6 +116,13 @@ ADAM_SPEC = Spec(
     (*adam_rows(0.1), built(lr=0.1, weight_decay=0.1, decoupled_weight_decay=True).on(param(4, 5), param(6))),
     regimes=tuple(STREAMS),
     refusals=(*ADAM_REFUSALS, *FLAG_REFUSALS),
+    differences=(
+        Difference(
+            "differentiable=True or capturable=True: 1 - beta^t is computed in float64",
+            "t = 3: relative error 1e-16 instead of 1e-5 for beta2 = 0.999",
+            "torch.optim.Adam takes the power of the float32 step count there",
+        ),
+    ),
 )
 
 ADAMW_SPEC = Spec(

@@ -88,7 +88,7 @@ MAX_ROWS = {
         built(2, 3, ceil_mode=True).on(real(2, 2, 7, 8)),
         built(3, 2, 1, 1, True, True).on(real(2, 3, 8, 6)),
         built((3, 2), stride=(2, 1)).on(real(2, 3, 10, 7)),
-        built((2, 3), (1, 2), (1, 0), (2, 3)).on(real(2, 2, 7, 13)),
+        built((2, 3), (1, 2), (1, 0), (1, 3)).on(real(2, 2, 7, 13)),
         built((3, 5), (2, 1), (1, 2), (3, 2), True).on(real(3, 11, 12)),
         built(3, 1, 1).on(real(1, 2, 17, 13)),
         built((47, 43), (5, 3)).on(real(1, 1, 53, 47)),
@@ -100,7 +100,7 @@ MAX_ROWS = {
         built(2).on(real(2, 3, 5, 4)),
         built((1, 2, 3), return_indices=True).on(real(2, 2, 3, 5, 7)),
         built(3, (2, 1, 3), (1, 0, 1), (1, 2, 1), True, True).on(real(2, 2, 7, 6, 5)),
-        built((2, 3, 2), 1, (1, 1, 0), (3, 1, 2)).on(real(1, 2, 5, 4, 9)),
+        built((3, 3, 2), 1, (1, 1, 0), (2, 1, 3)).on(real(1, 2, 5, 4, 9)),
         built((9, 17, 13), 2).on(real(1, 1, 11, 17, 14)),
     ),
 }

@@ -1,0 +1,177 @@
+"""The two rates that say what the kit is worth: known-wrong implementations caught, honest ones falsely accused."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import defaultdict
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+
+from refops.parity.collection import Entry, load
+from refops.parity.conformance import operator
+from refops.parity.item import Item, TimeLimitError, items, limited, run_item
+from refops.parity.record import Record
+from refops.parity.specs import find
+from refops.parity.subject import MappingError, Operator
+
+SECONDS = 60.0  # one item may take
+LIKELY = ("value", "gradient", "modes", "trajectory", "shape", "refusals", "buffers", "randomness", "dtype", "refused")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the kit said of one implementation.
+
+    `caught_by` names every check that accused it where `complete`, else the first that did.
+    """
+
+    name: str
+    like: str
+    wrong: bool
+    only: str
+    why: str
+    caught_by: tuple[str, ...]
+    complete: bool
+    items: int
+    accused: int
+    said: str = ""
+
+
+def subject_of(entry: Entry) -> Operator:
+    """The entry as a subject; whatever it claims to be, pickled copies of it find its module."""
+    return operator(entry.subject, find(entry.like), drop_in=entry.drop_in)
+
+
+def judge(entry: Entry, *, complete: bool | None = None) -> Verdict:
+    """Run the checks on one entry: all of them for honest ones and where one check alone is to catch it."""
+    thorough = (bool(entry.only) or not entry.wrong) if complete is None else complete
+    subject = subject_of(entry)
+    caught: dict[str, None] = {}
+    ran, accused, said = 0, 0, ""
+    level = "full" if entry.only == "jacobian" else "quick"
+    for item in _likeliest_first(entry, subject, level):
+        outcome, message = _outcome(item, subject, "quick" if item.check.level == "quick" else level)
+        ran += 1
+        if outcome in ("failed", "error"):
+            accused += 1
+            caught.setdefault(item.check.name)
+            said = said or f"{item.id}: {message}"
+            if not thorough:
+                break
+    return Verdict(
+        entry.name, entry.like, entry.wrong, entry.only, entry.why, tuple(caught), thorough, ran, accused, said
+    )
+
+
+def _likeliest_first(entry: Entry, subject: Operator, level: str) -> list[Item]:
+    def rank(item: Item) -> tuple[bool, int]:
+        return (item.dtype != "float32", LIKELY.index(item.check.name) if item.check.name in LIKELY else len(LIKELY))
+
+    return sorted(items(find(entry.like), subject, level=level), key=rank)
+
+
+def _outcome(item: Item, subject: Operator, level: str) -> tuple[str, str]:
+    try:
+        with limited(SECONDS):
+            record: Record = run_item(item, subject, level=level, shrinking=False)
+    except (MappingError, TimeLimitError) as error:
+        return "error", str(error)
+    first = record.findings[0] if record.findings else None
+    return record.outcome, f"{first.case}: {first.message}" if first else record.reason
+
+
+@dataclass(frozen=True)
+class Rates:
+    """The verdicts of a whole collection, and the two rates."""
+
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def wrong(self) -> list[Verdict]:
+        """The verdicts on known-wrong implementations."""
+        return [v for v in self.verdicts if v.wrong]
+
+    @property
+    def honest(self) -> list[Verdict]:
+        """The verdicts on honest variants."""
+        return [v for v in self.verdicts if not v.wrong]
+
+    @property
+    def caught(self) -> float:
+        """Share of known-wrong implementations accused by some check."""
+        return sum(bool(v.caught_by) for v in self.wrong) / max(len(self.wrong), 1)
+
+    @property
+    def false_alarms(self) -> float:
+        """Share of checks run on honest variants that accused them."""
+        return sum(v.accused for v in self.honest) / max(sum(v.items for v in self.honest), 1)
+
+    def alone(self) -> dict[str, list[str]]:
+        """For each check, the known-wrong implementations that it, and it alone, caught."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for verdict in self.wrong:
+            if verdict.complete and len(verdict.caught_by) == 1:
+                found[verdict.caught_by[0]].append(verdict.name)
+        return dict(found)
+
+    def summary(self) -> dict[str, object]:
+        """The figures, for a data file."""
+        return {
+            "wrong": len(self.wrong),
+            "caught": sum(bool(v.caught_by) for v in self.wrong),
+            "honest": len(self.honest),
+            "checks_on_honest": sum(v.items for v in self.honest),
+            "false_alarms": sum(v.accused for v in self.honest),
+            "alone": {k: len(v) for k, v in sorted(self.alone().items())},
+            "torch": str(torch.__version__),
+        }
+
+    def __str__(self) -> str:
+        wrong, honest = self.wrong, self.honest
+        caught, accused = sum(bool(v.caught_by) for v in wrong), sum(v.accused for v in honest)
+        lines = [f"missed   {v.name} (like {v.like}): {v.why}" for v in wrong if not v.caught_by]
+        lines += [f"accused  {v.name} (like {v.like}): {v.said}" for v in honest if v.accused]
+        lines += [
+            f"not alone  {v.name}: only {v.only} was to catch it, caught by {', '.join(v.caught_by) or 'none'}"
+            for v in wrong if v.only and v.caught_by != (v.only,)
+        ]  # fmt: skip
+        for check, names in sorted(self.alone().items()):
+            lines.append(f"{check} alone caught {len(names)}: {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}")
+        lines.append(f"caught        {caught} of {len(wrong)} known-wrong implementations ({self.caught:.1%})")
+        checks = sum(v.items for v in honest)
+        lines.append(
+            f"false alarms  {accused} of {checks} checks on {len(honest)} honest variants ({self.false_alarms:.2%})"
+        )
+        return "\n".join(lines)
+
+
+def measure(folder: Path, *, workers: int | None = None) -> Rates:
+    """Judge every implementation of a collection, spec by spec, on all processors.
+
+    Raises:
+        ValueError: if nothing is marked in the folder.
+    """
+    names = sorted({entry.like for entry in load(folder)})
+    pool = ProcessPoolExecutor(workers or os.cpu_count(), mp_context=get_context("spawn"), initializer=_one_thread)
+    with pool:
+        found = list(pool.map(_judge_spec, [folder] * len(names), names))
+    return Rates(tuple(v for verdicts in found for v in verdicts))
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def _judge_spec(folder: Path, name: str) -> list[Verdict]:
+    return [judge(entry) for entry in load(folder) if entry.like == name]
+
+
+def save(rates: Rates, file: Path) -> None:
+    """Write figures and verdicts as JSON."""
+    body = rates.summary() | {"verdicts": [asdict(v) for v in rates.verdicts]}
+    file.write_text(json.dumps(body, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

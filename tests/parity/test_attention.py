@@ -1,0 +1,5 @@
+"""Attention against native torch: every check of every reference, as `refops check` runs them."""
+
+from refops.parity import conforms
+
+test_attention = conforms(family="attention")

@@ -1,0 +1,5 @@
+"""Batch and instance normalization against native torch: every check of every reference, as `refops check` runs them."""
+
+from refops.parity import conforms
+
+test_batch_normalization = conforms(family="batch_normalization")

@@ -1,0 +1,5 @@
+"""Embedding against native torch: every check of every reference, as `refops check` runs them."""
+
+from refops.parity import conforms
+
+test_embedding = conforms(family="embedding")

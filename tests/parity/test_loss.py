@@ -1,0 +1,5 @@
+"""Losses against native torch: every check of every reference, as `refops check` runs them."""
+
+from refops.parity import conforms
+
+test_loss = conforms(family="loss")

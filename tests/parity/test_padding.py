@@ -1,0 +1,5 @@
+"""Padding against native torch: every check of every reference, as `refops check` runs them."""
+
+from refops.parity import conforms
+
+test_padding = conforms(family="padding")

@@ -1,0 +1,5 @@
+"""Pooling against native torch: every check of every reference, as `refops check` runs them."""
+
+from refops.parity import conforms
+
+test_pooling = conforms(family="pooling")

@@ -1,0 +1,5 @@
+"""Flatten and Unflatten against native torch: every check of every reference, as `refops check` runs them."""
+
+from refops.parity import conforms
+
+test_reshaping = conforms(family="reshaping")
