@@ -1,4 +1,4 @@
-"""Batch and instance normalization against native torch: every check of every reference, as `refops check` runs them."""
+"""Batch and instance normalization against native torch: every check of every reference."""
 
 from refops.parity import conforms
 

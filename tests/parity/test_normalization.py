@@ -1,4 +1,4 @@
-"""Layer, group and root-mean-square normalization against native torch: every check of every reference, as `refops check` runs them."""
+"""LayerNorm, GroupNorm and RMSNorm against native torch: every check of every reference."""
 
 from refops.parity import conforms
 

@@ -164,7 +164,7 @@ def tanh(input: Tensor) -> Tensor:
 
 
 def _normal_cdf(x: Tensor) -> Tensor:
-    return (x * math.sqrt(0.5)).erf_().add_(1).mul_(0.5)
+    return (x * -math.sqrt(0.5)).erfc_().mul_(0.5)  # 1 + erf would cancel in the lower tail
 
 
 class _GELU(FromInput):

@@ -61,8 +61,7 @@ class Deviation(torch.autograd.Function):
 
     @staticmethod
     def jvp(ctx: Any, t: Tensor, _: None) -> tuple[Tensor, Tensor, None]:
-        (deviation,) = ctx.saved_tensors
-        return t - _mean(t, ctx.axes), 2 * _mean(deviation * t, ctx.axes), None
+        return t - _mean(t, ctx.axes), 2 * _mean(ctx.saved_tensors[0] * t, ctx.axes), None
 
 
 def group_norm(
@@ -77,8 +76,7 @@ def group_norm(
     Shape: (N, C, *S) to the same; weight and bias (C).
 
     Raises:
-        ValueError: if there is one value per group in the whole batch.
-        ZeroDivisionError: if num_groups is 0.
+        ValueError: if there is one value per group in the whole batch; ZeroDivisionError: if num_groups is 0.
         RuntimeError: if num_groups does not divide C, the input has one axis only, or a size or dtype does not fit.
 
     Trap: statistics belong to the group, weight and bias to the channel; `view` refuses some strides, `reshape` none.
@@ -155,8 +153,7 @@ def rms_norm(
 
     Raises:
         RuntimeError: if the last axes of input or weight are not `normalized_shape`, or that is empty.
-        ValueError: if the input has fewer axes than `normalized_shape`.
-        TypeError: if `normalized_shape` is not a sequence.
+        ValueError: if the input has fewer axes than that; TypeError: if it is not a sequence.
 
     Trap: the default eps is neither 1e-5 nor 1e-6; the weight multiplies before the result is rounded to half.
 
@@ -201,8 +198,7 @@ def scale_and_shift(
     scale = (variance + eps).rsqrt()
     if weight is not None and weight.shape[-1] == 1:  # one weight for many values: to the scale first, it is smaller
         scale, weight = scale * weight, None
-    output = deviation * scale
-    output = output if weight is None else output * weight
+    output = deviation * scale if weight is None else deviation * scale * weight
     return output if bias is None else output + bias
 
 
@@ -217,7 +213,7 @@ def check_dtypes(input: Tensor, **parameters: Tensor | None) -> None:
         raise NotImplementedError(f"input must be floating point, got {input.dtype}")
     dtypes = {name: p.dtype for name, p in parameters.items() if p is not None}
     if len(set(dtypes.values())) > 1 or not set(dtypes.values()) <= {input.dtype, wide_dtype(input)}:
-        raise RuntimeError(f"{', '.join(dtypes)} must share one dtype, {input.dtype} as input has, got {dtypes}")
+        raise RuntimeError(f"{', '.join(dtypes)} must have the dtype of input, {input.dtype}, got {dtypes}")
 
 
 def check_channels(input: Tensor, **parameters: Tensor | None) -> None:

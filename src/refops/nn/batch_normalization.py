@@ -1,4 +1,4 @@
-"""Batch and instance norm: one module with a memory, six lines of which differ between the classes.
+"""Batch and instance norm: what is remembered, and when it is used instead of the input's own statistics.
 
 Legend: N batch, C channels, *S any spatial axes.
 """
@@ -6,93 +6,21 @@ Legend: N batch, C channels, *S any spatial axes.
 from __future__ import annotations
 
 import warnings
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from refops.functional.batch_normalization import batch_norm, instance_norm
-from refops.nn.normalization import register_affine, reset_affine
+from refops.nn.running_statistics import RunningStatistics
 
 __all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"]
 
 
-class _Remembering(nn.Module):
-    """Weight and bias per channel, and running statistics per channel as buffers."""
-
-    _version = 2  # since 2 num_batches_tracked is part of the state
-    ranks: ClassVar[tuple[int, ...]]  # numbers of axes an input may have
-
-    weight: nn.Parameter | None
-    bias: nn.Parameter | None
-    running_mean: Tensor | None
-    running_var: Tensor | None
-    num_batches_tracked: Tensor | None
-
-    def __init__(
-        self,
-        num_features: int,
-        eps: float = 1e-5,
-        momentum: float | None = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-        *,
-        bias: bool = True,
-    ) -> None:
-        super().__init__()
-        if num_features < 0 and (affine or track_running_stats):
-            raise RuntimeError(f"num_features must not be negative, got {num_features}")
-        self.num_features = num_features
-        self.eps = eps
-        self.momentum = momentum
-        self.affine = affine
-        self.track_running_stats = track_running_stats
-        register_affine(self, (num_features,), affine, affine and bias, device, dtype)
-        tracked = track_running_stats
-        self.register_buffer("running_mean", torch.zeros(num_features, device=device, dtype=dtype) if tracked else None)
-        self.register_buffer("running_var", torch.ones(num_features, device=device, dtype=dtype) if tracked else None)
-        count = torch.tensor(0, dtype=torch.long, device=device) if tracked else None
-        self.register_buffer("num_batches_tracked", count)
-        self.reset_parameters()
-
-    def reset_running_stats(self) -> None:
-        """Mean 0, variance 1, no batch seen."""
-        if self.track_running_stats:
-            for buffer, value in ((self.running_mean, 0), (self.running_var, 1), (self.num_batches_tracked, 0)):
-                if buffer is not None:
-                    buffer.fill_(value)
-
-    def reset_parameters(self) -> None:
-        """Forget the statistics; weight 1, bias 0."""
-        self.reset_running_stats()
-        reset_affine(self)
-
-    def extra_repr(self) -> str:
-        """The constructor's arguments."""
-        return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
-        )
-
-    def _check_rank(self, input: Tensor) -> None:
-        if input.dim() not in self.ranks:
-            ranks = " or ".join(f"{rank}D" for rank in self.ranks)
-            raise ValueError(f"input must be {ranks}, got {input.dim()}D of shape {tuple(input.shape)}")
-
-    def _load_from_state_dict(self, state_dict: Any, prefix: str, local_metadata: Any, *args: Any) -> None:
-        version, key = local_metadata.get("version"), prefix + "num_batches_tracked"
-        if (version is None or version < 2) and self.track_running_stats and key not in state_dict:
-            count = self.num_batches_tracked
-            state_dict[key] = torch.tensor(0) if count is None or count.is_meta else count
-        super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
-
-
-class _BatchNorm(_Remembering):
+class _BatchNorm(RunningStatistics):
     def forward(self, input: Tensor) -> Tensor:
         """Standardise each channel: in training by the batch, in evaluation by running statistics if there are any."""
-        self._check_rank(input)
+        self.check_rank(input)
         momentum = 0.0 if self.momentum is None else self.momentum
         if self.training and self.track_running_stats and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
@@ -104,7 +32,7 @@ class _BatchNorm(_Remembering):
         return batch_norm(input, mean, var, self.weight, self.bias, by_batch, momentum, self.eps)
 
 
-class _InstanceNorm(_Remembering):
+class _InstanceNorm(RunningStatistics):
     def __init__(
         self,
         num_features: int,
@@ -121,7 +49,7 @@ class _InstanceNorm(_Remembering):
 
     def forward(self, input: Tensor) -> Tensor:
         """Standardise each channel of each sample, or by the running statistics if tracked and in evaluation."""
-        self._check_rank(input)
+        self.check_rank(input)
         unbatched = input.dim() == self.ranks[0]
         batch = input.unsqueeze(0) if unbatched else input  # (N, C, *S)
         self._check_features(batch.shape[1])

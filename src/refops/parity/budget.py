@@ -7,18 +7,20 @@ The truth t is the oracle in float64 at the very inputs the subject gets. The un
 and the budget is  SLACK * unit * max(1, native's own error in such units, worst among outputs of like magnitude).
 So whoever is closer to the truth than native always passes, and nobody gains from native's errors elsewhere.
 
-The change of the inputs is a relative one whose sign hangs on the value itself, so equal values stay equal and zeros
+The change of the inputs is a relative one whose sign hangs on the value itself: equal values stay equal, and zeros
 stay zeros, and it is measured between two changes of the same sign: the jump of a kink lies on neither side and drops
-out. Where an output hangs on many inputs, sums cancel: its unit is at least half an ulp of the largest output beside it.
-In float64, where the truth is no more precise than the subject, that holds for all, native's error is taken from
-float32, in units, and numbers too small for float32 have no yardstick.
+out.
+
+Where an output hangs on many inputs, sums cancel: its unit is at least an ulp of the largest output beside it. In
+float64, where the truth is no more precise than the subject, that holds for all and counts the inputs in, native's
+error is taken from float32, in units, and numbers too small for float32 have no yardstick.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -145,15 +147,18 @@ def budgets(
     units: list[Tensor] | None = None,
     probes: int = MANY_PROBES,
     mixing: bool = False,
+    passes: list[int] | None = None,
 ) -> list[Budget | None]:
     """The budget of every output of `truth` at `values` (float64, rounded to `dtype`).
 
     `native` gives native's own answer in `dtype`; `units` replaces native's measured error (in float64, where the
-    truth cannot tell). An output that is None (no gradient) has no budget.
+    truth cannot tell). An output that is None (no gradient) has no budget. `passes` counts forward passes: a gradient,
+    which runs forward and back, has two.
     """
     exact = truth(values)
     answers = native(values) if native is not None else [None] * len(exact)
     spread = sensitivity(truth, values, dtype, probes)
+    largest = _largest(values)
     result: list[Budget | None] = []
     for i, (t, a, s) in enumerate(zip(exact, answers, spread, strict=True)):
         if t is None:
@@ -165,17 +170,28 @@ def budgets(
             )
         else:
             given = units[i] if units is not None else None
-            result.append(_budget(names[i], dtype, t, None if a is None else a.cpu(), s, given, mixing))
+            budget = _budget(names[i], dtype, t, None if a is None else a.cpu(), s, given, mixing, largest)
+            result.append(_longer(budget, passes[i] if passes else 1))
     return result
 
 
-def _floor(truth: Tensor, dtype: torch.dtype, mixing: bool) -> float:
+def _longer(budget: Budget, passes: int) -> Budget:
+    """The budget of a result that runs through so many times the roundings of a forward pass."""
+    return budget if passes == 1 else replace(budget, allowed=budget.allowed * passes)
+
+
+def _largest(values: list[Tensor]) -> float:
+    """The largest finite magnitude among the floating values."""
+    found = [v.abs()[v.isfinite()].max() for v in values if v.is_floating_point() and v.isfinite().any()]
+    return max(map(float, found), default=0.0)
+
+
+def _floor(truth: Tensor, largest: float, dtype: torch.dtype, mixing: bool) -> float:
     """The least unit of noise of a tensor's elements, see the top of this file."""
-    beside = truth.abs()[truth.isfinite()]
-    if not beside.numel() or not (mixing or dtype == torch.float64):
-        return 0.0
-    small = torch.finfo(torch.float32).tiny if dtype == torch.float64 else 0.0
-    return float(ulp(beside.max(), dtype)) / 2 + small
+    beside = torch.tensor(_largest([truth]), dtype=torch.float64)
+    if dtype == torch.float64:
+        return float(ulp(beside.clamp(min=largest), dtype)) + torch.finfo(torch.float32).tiny
+    return float(ulp(beside, dtype)) if mixing else 0.0
 
 
 def _budget(
@@ -186,13 +202,14 @@ def _budget(
     spread: Tensor | None,
     units: Tensor | None,
     mixing: bool,
+    largest: float,
 ) -> Budget:
     truth = truth.detach().double().cpu()
     unit = ulp(truth, dtype) / 2
     if spread is not None:
         spread = spread.cpu()
         unit = unit + torch.maximum(spread, _by_magnitude(spread, truth, "mean") / 2)
-    unit = unit + _floor(truth, dtype, mixing)
+    unit = unit + _floor(truth, largest, dtype, mixing)
     if units is None or units.shape != truth.shape:
         units = torch.ones_like(truth)
         if native is not None and native.shape == truth.shape:

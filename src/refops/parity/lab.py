@@ -259,7 +259,9 @@ class Lab:
         if dtype == torch.float64:
             coarse = self.expected(case.but(dtype="float32"))
             units = [b.units + 1 if b is not None else torch.ones(()) for b in (*coarse.outputs, *coarse.gradients)]
-        made = budgets(truth, answer if self.spec.native else None, values, names, dtype, units, probes, self.mixing)
+        passes = [1] * count + [2] * (len(names) - count)
+        theirs = answer if self.spec.native else None
+        made = budgets(truth, theirs, values, names, dtype, units, probes, self.mixing, passes)
         outputs = [b for b in made[:count] if b is not None]
         return Expected(outputs, made[count:], self._vacuous(case, outputs, drawn, values, answer))
 

@@ -41,7 +41,7 @@ PRIMITIVES: dict[str, tuple[str, ...]] = {
     ),
     "exp, log": ("exp", "expm1", "log", "log1p"),
     "sqrt, pow": ("sqrt", "rsqrt", "pow"),
-    "sin, cos, erf": ("sin", "cos", "erf"),
+    "sin, cos, erf": ("sin", "cos", "erf", "erfc"),
     "floor, ceil": ("floor", "ceil", "round"),
     "sum": ("sum", "mean", "cumsum", "prod"),
     "sort": ("sort", "topk", "argsort", "nonzero", "bincount"),

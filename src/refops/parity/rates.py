@@ -6,7 +6,7 @@ import json
 import os
 from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -44,7 +44,8 @@ class Verdict:
 
 def subject_of(entry: Entry) -> Operator:
     """The entry as a subject; whatever it claims to be, pickled copies of it find its module."""
-    return operator(entry.subject, find(entry.like), drop_in=entry.drop_in)
+    subject = operator(entry.subject, find(entry.like), drop_in=entry.drop_in)
+    return replace(subject, reference=entry.only == "primitives")
 
 
 def judge(entry: Entry, *, complete: bool | None = None) -> Verdict:

@@ -168,7 +168,7 @@ class DetachedSlope(Function):
     @staticmethod
     def backward(ctx, g):
         y = ctx.saved_tensors[0].detach()
-        return g * y * (1 - y)
+        return g * ((1 - y) * y)
 
 
 @wrong("Sigmoid", only="double_backward", why="the derivative is written on a detached answer")

@@ -185,8 +185,8 @@ class NeverInPlace(nn.Dropout):
         return F.dropout(input, self.p, self.training)
 
 
-@wrong("Dropout", only="state", why="the last mask lands in the state_dict")
-class KeepsMask(nn.Dropout):
+@wrong("Dropout", drop_in=True, only="keys", why="the last mask lands in the state_dict")
+class KeepsMask(DropIn):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.register_buffer("mask", torch.ones(()))
@@ -250,7 +250,7 @@ class NoUnbatched1d(nn.Dropout1d):
         return F.dropout(input, self.p, self.training) if input.dim() == 2 else super().forward(input)
 
 
-@wrong("Dropout1d", only="refusals", why="any number of axes is accepted")
+@wrong("Dropout1d", why="any number of axes is accepted")
 class AnyAxes1d(nn.Dropout1d):
     def forward(self, input):
         if input.dim() in (2, 3):

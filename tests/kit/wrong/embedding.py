@@ -253,8 +253,8 @@ class OneBlock(nn.Embedding):
         return super().forward(torch.where(kept, input, 0))
 
 
-@wrong("Embedding", only="state", why="the padding row is kept as a buffer as well")
-class KeepsPadding(nn.Embedding):
+@wrong("Embedding", drop_in=True, only="keys", why="the padding row is kept as a buffer as well")
+class KeepsPadding(DropIn):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.register_buffer("padding", torch.zeros(self.embedding_dim))

@@ -342,7 +342,7 @@ class Squeezes(nn.Flatten):
         return super().forward(input).squeeze(0)
 
 
-@wrong("Flatten", only="gradient", why="the graph ends here")
+@wrong("Flatten", why="the graph ends here")
 class DetachedFlatten(nn.Flatten):
     def forward(self, input):
         return super().forward(input.detach()) + 0 * super().forward(input)
@@ -367,7 +367,7 @@ class NoOpenPart(nn.Unflatten):
         return super().forward(input)
 
 
-@wrong("Unflatten", only="refusals", why="what is too much for the parts is cut off")
+@wrong("Unflatten", why="what is too much for the parts is cut off")
 class CutsOff(nn.Unflatten):
     def forward(self, input):
         sizes = self.unflattened_size

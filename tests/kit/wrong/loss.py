@@ -181,11 +181,12 @@ class WideAnswer(nn.CrossEntropyLoss):
         )
 
 
-@wrong("CrossEntropyLoss", only="inputs", why="shifts the logits it is given in place")
-class ShiftsInPlace(nn.CrossEntropyLoss):
+@wrong("CrossEntropyLoss", only="inputs", why="leaves the target shifted behind")
+class ShiftsTarget(nn.CrossEntropyLoss):
     def forward(self, input, target):
         loss = super().forward(input, target)
-        input.data.sub_(1)
+        if not target.is_floating_point():
+            target.add_(1)
         return loss
 
 

@@ -92,7 +92,7 @@ def _counted(case: Case, kept: Tensor, rate: float, shared: tuple[int, ...]) -> 
     sigma = math.sqrt(rate * (1 - rate) / count)
     if abs(1 - float(unit.mean()) - rate) > SIGMAS * sigma + 1 / count:
         yield Finding(repr(case), f"the share dropped must be {rate}, got {1 - float(unit.mean()):.4f} of {count}")
-    rows = unit.flatten(1) if unit.dim() > 1 else unit[:, None]
+    rows = unit.flatten(1) if unit.dim() > 1 else unit.reshape(-1, 1)
     per_position = 1 - rows.mean(0)
     lowest, highest = float(per_position.min()), float(per_position.max())
     limit = SIGMAS * math.sqrt(rate * (1 - rate) / rows.shape[0]) + 1 / rows.shape[0]

@@ -32,7 +32,7 @@ def shaped(lab: Lab) -> Iterator[Case]:
 def _reshaped(row: Case) -> Iterator[Case]:
     """The case with its first floating input one axis shorter, longer, or with one axis 1, one less or one more."""
     where = next((i for i, a in enumerate(row.call.args) if isinstance(a, Draw) and a.kind == "real"), None)
-    if where is None or 0 in row.call.args[where].shape:
+    if where is None or any(0 in draw.shape for draw in row.draws()):
         return
     old = row.call.args[where]
     shapes = {old.shape[1:], (2, *old.shape)}
@@ -108,13 +108,9 @@ def bound(lab: Lab, case: Case) -> dict[str, Any]:
         )
         filled.apply_defaults()
         found |= filled.arguments
-        for kind in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL):
-            found |= {
-                k: v
-                for p in signature.parameters.values()
-                if p.kind is kind
-                for k, v in dict(found.pop(p.name, {}) or {}).items()
-            }
+        for parameter in signature.parameters.values():
+            if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+                found |= found.pop(parameter.name)
     return found
 
 

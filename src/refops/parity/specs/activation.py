@@ -42,9 +42,9 @@ def sigmoid_oracle(input: Tensor) -> Tensor:
 
 
 def gelu_oracle(input: Tensor, *, approximate: str = "none") -> Tensor:
-    """The tanh form as x * sigmoid(2 u): native's 1 + tanh(u) cancels for negative numbers, at -5 to 9 digits of 16."""
+    """Both forms without a 1 that cancels: native's 1 + erf and 1 + tanh leave 9 digits of 16 at -5, and none at -9."""
     if approximate != "tanh":
-        return torch.nn.functional.gelu(input, approximate=approximate)
+        return input * torch.special.erfc(-input / math.sqrt(2)) / 2
     return input * torch.sigmoid(2 * math.sqrt(2 / math.pi) * (input + 0.044715 * input**3))
 
 

@@ -134,6 +134,7 @@ SPECS = (
         laws=(Law("undone", undone, (real(5, 42),)),),
         refusals=(
             Refusal(built(1, (2, 4)).on(real(2, 6)), "unflattened_size"),
+            Refusal(built(1, (2, 2)).on(real(2, 6)), "unflattened_size"),
             Refusal(built(1, (-1, 4)).on(real(2, 6)), "unflattened_size"),
             Refusal(built(1, (-1, -1)).on(real(2, 6)), "unflattened_size"),
             Refusal(built(1, (-2, -3)).on(real(2, 6)), "unflattened_size"),
