@@ -81,7 +81,7 @@ class _LogSoftmax(FromOutput):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
         y = saved(ctx)
-        return g - y.exp() * g.sum(ctx.constants[0], keepdim=True), None
+        return torch.addcmul(g, y.exp(), g.sum(ctx.constants[0], keepdim=True), value=-1), None  # g - e^y sum(g)
 
 
 def log_softmax(

@@ -98,7 +98,7 @@ class SoftmaxBySteps(nn.Softmax):
         if self.dim is None or not input.numel() or not input.is_floating_point():
             return super().forward(input)
         x = wide(input)
-        e = torch.exp(x - torch.amax(x, self.dim, keepdim=True))
+        e = torch.exp(x - torch.amax(x, self.dim, keepdim=True).detach())
         return (e / e.sum(self.dim, keepdim=True)).to(input.dtype)
 
 
@@ -123,7 +123,7 @@ class LogSoftmaxBySteps(nn.LogSoftmax):
         if self.dim is None or not input.numel() or not input.is_floating_point():
             return super().forward(input)
         x = wide(input)
-        shifted = x - torch.amax(x, self.dim, keepdim=True)
+        shifted = x - torch.amax(x, self.dim, keepdim=True).detach()
         return (shifted - torch.log(torch.exp(shifted).sum(self.dim, keepdim=True))).to(input.dtype)
 
 

@@ -1,0 +1,90 @@
+"""`refops.nn` in place of `torch.nn`: whole models load native's state and train to native's loss curve."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import pytest
+import torch
+from torch import Tensor
+
+import refops
+import refops.nn
+import refops.optim
+from refops.parity.budget import budgets
+
+STEPS = 20
+
+
+def small_cnn(nn: ModuleType) -> torch.nn.Module:
+    """Convolution, norm, pooling, dropout-free: (N, 1, 12, 12) to (N, 5)."""
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(4, 6, 3, groups=2), nn.GroupNorm(3, 6), nn.SiLU(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(24, 5),
+    )  # fmt: skip
+
+
+class Block(torch.nn.Module):
+    """A pre-norm Transformer block over word ids, from either namespace: (N, L) to (N, 5)."""
+
+    def __init__(self, nn: ModuleType) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(20, 8, padding_idx=0)
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.norms = nn.ModuleList([nn.LayerNorm(8), nn.RMSNorm(8)])
+        self.mlp = nn.Sequential(nn.Linear(8, 16), nn.GELU(), nn.Linear(16, 8))
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, words: Tensor) -> Tensor:
+        """Class scores."""
+        x = self.embedding(words)  # (N, L, 8)
+        y = self.norms[0](x)
+        x = x + self.attention(y, y, y, need_weights=False)[0]
+        x = x + self.mlp(self.norms[1](x))
+        return self.head(x.mean(1))  # (N, 5)
+
+
+def loss_curve(nn: ModuleType, optim: ModuleType, model: torch.nn.Module, x: Tensor, classes: Tensor) -> Tensor:
+    """The losses of some steps of SGD with momentum, then AdamW."""
+    loss = nn.CrossEntropyLoss(label_smoothing=0.1)
+    losses = []
+    for make in (lambda p: optim.SGD(p, lr=0.05, momentum=0.9), lambda p: optim.AdamW(p, lr=1e-3)):
+        optimizer = make(model.parameters())
+        for _ in range(STEPS // 2):
+            optimizer.zero_grad()
+            losses.append(loss(model(x), classes))
+            losses[-1].backward()
+            optimizer.step()
+    return torch.stack(losses).detach()
+
+
+@pytest.mark.parametrize("make", [small_cnn, Block])
+def test_a_model_trains_to_natives_loss_curve(make: type) -> None:
+    torch.manual_seed(0)
+    native = make(torch.nn).double()
+    torch.manual_seed(0)
+    model = make(refops.nn).double()
+    start = {k: v.clone() for k, v in native.state_dict().items()}
+    assert all(torch.equal(v, model.state_dict()[k]) for k, v in start.items()), "same seed, same initial values"
+    model.load_state_dict(start)
+    generator = torch.Generator().manual_seed(1)
+    words = torch.randint(0, 20, (8, 6), generator=generator)
+    x = words if make is Block else torch.randn(8, 1, 12, 12, dtype=torch.float64, generator=generator)
+    classes = torch.randint(0, 5, (8,), generator=generator)
+
+    def truth(flat: list[Tensor]) -> list[Tensor | None]:
+        native.load_state_dict(dict(zip(start, flat[1:], strict=True)))
+        return [loss_curve(torch.nn, torch.optim, native, flat[0], classes)]
+
+    (budget,) = budgets(truth, None, [x, *start.values()], ["loss"], torch.float64, mixing=True)
+    got = loss_curve(refops.nn, refops.optim, model, x, classes)
+    assert budget is not None
+    assert budget.truth[-1] < budget.truth[0]
+    assert budget.accepts(got), (budget.excess(got), got - budget.truth)
+
+
+def test_the_familiar_names_are_plain_aliases() -> None:
+    assert refops.MyLinear is refops.nn.Linear
+    assert refops.MyBatchNorm2d is refops.nn.BatchNorm2d
+    assert refops.MyDropout is refops.nn.Dropout
+    assert refops.MHA is refops.nn.MultiheadAttention
