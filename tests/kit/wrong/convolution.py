@@ -285,7 +285,7 @@ class NegativeCrops(nn.Conv2d):
         return plain(self, padded(self, input))
 
 
-@wrong("Conv2d", only="refusals", why="a kernel larger than the input gives an empty output")
+@wrong("Conv2d", why="a kernel larger than the input gives an empty output")
 class EmptyForLargeKernels(nn.Conv2d):
     def forward(self, input):
         if (
