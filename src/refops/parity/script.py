@@ -23,7 +23,11 @@ FEW = 12  # so many numbers are written out, more are drawn again
 def script(lab: Lab, check: str, case: Case) -> str:
     """Lines that show native's and the subject's answer to a case side by side."""
     try:
-        lines = _optimizer(lab, case) if lab.spec.kind == "optimizer" else _layer(lab, check, case)
+        if lab.spec.kind == "optimizer":
+            from refops.parity.course import script_lines
+
+            return "\n".join(script_lines(lab.spec, case, *_import(lab.subject.target)))
+        lines = _layer(lab, check, case)
     except Exception as error:  # a script is a service: a finding without one is still a finding
         return f"# no script: {type(error).__name__}: {error}"
     return "\n".join(lines)
@@ -39,8 +43,7 @@ def _import(target: Any) -> tuple[str, str]:
 
 
 def _native_name(lab: Lab) -> str:
-    name = lab.spec.name
-    return f"torch.nn.{name}" if lab.spec.kind != "optimizer" else f"torch.{name}"
+    return f"torch.nn.{lab.spec.name}"
 
 
 def _literal(value: Tensor) -> str:
@@ -129,23 +132,4 @@ def _gradients(lab: Lab, case: Case, call: str, labels: list[str]) -> list[str]:
         "    y = y[0] if isinstance(y, tuple) else y",
         "    g = torch.randn(y.shape, generator=torch.Generator().manual_seed(1)).to(y)",
         f"    print(torch.autograd.grad(y, [{', '.join(leaves)}{parameters}], g, allow_unused=True))",
-    ]
-
-
-def _optimizer(lab: Lab, case: Case) -> list[str]:
-    line, name = _import(lab.subject.target)
-    options = _call(case.init, []) if case.init else ""
-    shape = next(iter(case.call.draws())).shape
-    rivals = f"{_native_name(lab)}, {name}" if lab.spec.native is not None else name
-    return [
-        "import torch",
-        line,
-        f"for optimizer in ({rivals},):",
-        "    torch.manual_seed(0)",
-        f"    p = torch.nn.Parameter(torch.randn({tuple(shape)}, dtype=torch.{case.dtype}))",
-        f"    steps = optimizer([p]{', ' + options if options else ''})",
-        "    for _ in range(4):",
-        "        p.grad = torch.randn_like(p)",
-        "        steps.step()",
-        "        print(p.data.flatten()[:4])",
     ]

@@ -153,32 +153,6 @@ class Wrapped(nn.Module):
         return self.inner(query, key, value, *args, **kwargs)
 
 
-@honest("MultiheadAttention", why="everything in float64, rounded at the end")
-class InDouble(nn.MultiheadAttention):
-    def forward(
-        self, query, key, value, key_padding_mask=None, need_weights=True, attn_mask=None, average_attn_weights=True,
-        is_causal=False,
-    ):  # fmt: skip
-        def wide(x):
-            return x.double() if x is not None and x.is_floating_point() else x
-
-        kind, answer = query.device.type, query.dtype
-        if torch.is_autocast_enabled(kind) and query.dtype == torch.float32:
-            answer = torch.get_autocast_dtype(kind)
-        first = self.batch_first and query.dim() == 3
-        if first:
-            query, key, value = query.transpose(0, 1), key.transpose(0, 1), value.transpose(0, 1)
-        output, weights = F.multi_head_attention_forward(
-            wide(query), wide(key), wide(value), self.embed_dim, self.num_heads, wide(self.in_proj_weight),
-            wide(self.in_proj_bias), wide(self.bias_k), wide(self.bias_v), self.add_zero_attn, self.dropout,
-            wide(self.out_proj.weight), wide(self.out_proj.bias), self.training, wide(key_padding_mask), need_weights,
-            wide(attn_mask), not self._qkv_same_embed_dim, wide(self.q_proj_weight), wide(self.k_proj_weight),
-            wide(self.v_proj_weight), average_attn_weights=average_attn_weights, is_causal=is_causal,
-        )  # fmt: skip
-        output = output.transpose(0, 1) if first else output
-        return output.to(answer), None if weights is None else weights.to(answer)
-
-
 class ByHand(nn.MultiheadAttention):
     """A layer that does its own arithmetic, batch first inside; the honest ones below differ in how they weigh."""
 
@@ -257,11 +231,6 @@ class ByHand(nn.MultiheadAttention):
             return output, None
         weights = (weights.mean(1) if average_attn_weights else weights).to(dtype)
         return output, weights[0] if single else weights
-
-
-@honest("MultiheadAttention", why="batch first inside, softmax of torch")
-class BatchFirstInside(ByHand):
-    pass
 
 
 @honest("MultiheadAttention", why="the scores of one head after the other")

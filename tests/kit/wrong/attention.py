@@ -543,7 +543,7 @@ class RowsByView(Layer):
         return super().attend(**call)
 
 
-@wrong(LAYER, why="one key sequence is silently shared by the whole batch", only="refusals")
+@wrong(LAYER, why="one key sequence is silently shared by the whole batch")
 class SharedKeys(Layer):
     def attend(self, **call):
         query, key = call["query"], call["key"]

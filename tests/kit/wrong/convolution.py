@@ -455,13 +455,6 @@ class SecondReference(nn.Conv2d):
         return self._conv_forward(input, self.kernels[0], self.bias)
 
 
-@wrong("Conv2d", only="compile", why="a lock is taken, which a compiler cannot trace")
-class TakesLock(nn.Conv2d):
-    def forward(self, input):
-        with LOCK:
-            return super().forward(input)
-
-
 @wrong("Conv2d", only="autocast", why="under autocast it stays in float32")
 class IgnoresAutocast(nn.Conv2d):
     def forward(self, input):
