@@ -11,9 +11,10 @@ The change of the inputs is a relative one whose sign hangs on the value itself:
 stay zeros, and it is measured between two changes of the same sign: the jump of a kink lies on neither side and drops
 out.
 
-Where an output hangs on many inputs, sums cancel: its unit is at least an ulp of the largest output beside it. In
-float64, where the truth is no more precise than the subject, that holds for all and counts the inputs in, native's
-error is taken from float32, in units, and numbers too small for float32 have no yardstick.
+Where an output hangs on many inputs, sums cancel: its unit is at least an ulp of the largest output beside it, and that
+of a gradient, whose terms are products with the inputs, an ulp of the largest input. In float64, where the truth is no
+more precise than the subject, that holds for all, native's error is taken from float32, in units, and numbers too small
+for float32 have no yardstick.
 """
 
 from __future__ import annotations
@@ -170,8 +171,10 @@ def budgets(
             )
         else:
             given = units[i] if units is not None else None
-            budget = _budget(names[i], dtype, t, None if a is None else a.cpu(), s, given, mixing, largest)
-            result.append(_longer(budget, passes[i] if passes else 1))
+            long = passes[i] if passes else 1
+            beside = largest if long > 1 or dtype == torch.float64 else 0.0
+            budget = _budget(names[i], dtype, t, None if a is None else a.cpu(), s, given, mixing, beside)
+            result.append(_longer(budget, long))
     return result
 
 
@@ -188,9 +191,9 @@ def _largest(values: list[Tensor]) -> float:
 
 def _floor(truth: Tensor, largest: float, dtype: torch.dtype, mixing: bool) -> float:
     """The least unit of noise of a tensor's elements, see the top of this file."""
-    beside = torch.tensor(_largest([truth]), dtype=torch.float64)
+    beside = torch.tensor(max(_largest([truth]), largest), dtype=torch.float64)
     if dtype == torch.float64:
-        return float(ulp(beside.clamp(min=largest), dtype)) + torch.finfo(torch.float32).tiny
+        return float(ulp(beside, dtype)) + torch.finfo(torch.float32).tiny
     return float(ulp(beside, dtype)) if mixing else 0.0
 
 

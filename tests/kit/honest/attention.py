@@ -81,16 +81,6 @@ def both_scaled_by_the_root(
     return (F.dropout(weights, dropout_p) @ v).to(answer)
 
 
-@honest(CORE, why="einsum in float32, scaled after the product, which cannot overflow there")
-def einsum_scaled_after(
-    query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False
-):
-    q, k, v, bias, c, answer = prepared(query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa)
-    scores = torch.einsum("...le,...se->...ls", q, k) * c
-    weights = seeing_softmax(scores if bias is None else scores + bias)
-    return torch.einsum("...ls,...se->...le", F.dropout(weights, dropout_p), v).to(answer)
-
-
 @honest(CORE, why="the softmax runs over chunks of the keys with a running maximum, as in flash attention")
 def online_softmax(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False):
     q, k, v, bias, c, answer = prepared(query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa)
@@ -131,16 +121,6 @@ def keys_reversed(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=Fa
     return F.scaled_dot_product_attention(
         query, key.flip(-2), value.flip(-2), attn_mask, dropout_p, scale=scale, enable_gqa=enable_gqa
     )
-
-
-@honest(CORE, why="the values are reduced first: a sum over keys of outer products")
-def sum_of_weighted_values(
-    query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False
-):
-    q, k, v, bias, c, answer = prepared(query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa)
-    scores = (q[..., :, None, :] * k[..., None, :, :] * c).sum(-1)
-    weights = F.dropout(seeing_softmax(scores if bias is None else scores + bias), dropout_p)
-    return (weights[..., None] * v[..., None, :, :]).sum(-2).to(answer)
 
 
 @honest("MultiheadAttention", why="native itself, kept inside another module")
@@ -231,34 +211,6 @@ class ByHand(nn.MultiheadAttention):
             return output, None
         weights = (weights.mean(1) if average_attn_weights else weights).to(dtype)
         return output, weights[0] if single else weights
-
-
-@honest("MultiheadAttention", why="the scores of one head after the other")
-class HeadByHead(ByHand):
-    def weigh(self, q, k, bias):
-        each = [q[:, h] @ k[:, h].mT / math.sqrt(q.shape[-1]) for h in range(self.num_heads)]
-        if bias is not None:
-            bias = bias.expand(len(q), self.num_heads, q.shape[2], k.shape[2])
-            each = [scores + bias[:, h] for h, scores in enumerate(each)]
-        return torch.stack([scores.softmax(-1) for scores in each], 1)
-
-
-@honest("MultiheadAttention", why="einsum, and weights as exp of a log-softmax")
-class ByEinsum(ByHand):
-    def weigh(self, q, k, bias):
-        scores = torch.einsum("nhld,nhsd->nhls", q, k) / math.sqrt(q.shape[-1])
-        return (scores if bias is None else scores + bias).log_softmax(-1).exp()
-
-
-@honest("MultiheadAttention", why="the scale sits in the keys, and exp is taken of scores shifted by their maximum")
-class ScaledKeys(ByHand):
-    def weigh(self, q, k, bias):
-        scores = q @ (k * q.shape[-1] ** -0.5).mT
-        scores = scores if bias is None else scores + bias
-        if k.shape[2] == 0:
-            return scores
-        e = (scores - scores.detach().amax(-1, keepdim=True)).exp()
-        return e / e.sum(-1, keepdim=True)
 
 
 @honest("MultiheadAttention", why="parameters under other names, in a module of its own")

@@ -170,14 +170,6 @@ class Slices(nn.Conv3d):
         return (total if like.dim() == 5 else total[0]).to(low)
 
 
-@honest("functional.conv2d", why="the operator under all of torch's convolutions, called by itself")
-def lowest_level(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
-    if isinstance(padding, str) or input.dim() != 4:
-        return F.conv2d(input, weight, bias, stride, padding, dilation, groups)
-    pairs = [(v, v) if isinstance(v, int) else tuple(v) for v in (stride, padding, dilation)]
-    return torch.convolution(input, weight, bias, *pairs, False, (0, 0), groups)
-
-
 @honest("functional.conv1d", why="zeros are added to the input first, and strided outputs picked from the dense ones")
 def dense_then_picked(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     if isinstance(padding, str) or input.dim() not in (2, 3):

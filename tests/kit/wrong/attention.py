@@ -243,12 +243,6 @@ def without_vmap_rule(
 log = logging.getLogger(__name__)
 
 
-@wrong(CORE, why="every call is logged, which breaks the compiler's graph", only="compile")
-def logs_its_calls(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False):
-    log.debug("attention over %s keys", key.shape)
-    return native(query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa)
-
-
 @wrong(CORE, why="shared heads are tiled (0 1 2 0 1 2) and not repeated (0 0 1 1 2 2)")
 def heads_tiled(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False):
     if enable_gqa:
@@ -306,7 +300,7 @@ def accepts_two_masks(
     return native(query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa)
 
 
-@wrong(CORE, why="keys and values are cut to the shorter of the two", only="refusals")
+@wrong(CORE, why="keys and values are cut to the shorter of the two")
 def cut_to_the_shorter(
     query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False
 ):
