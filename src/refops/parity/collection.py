@@ -61,7 +61,7 @@ def honest(like: str, *, why: str, drop_in: bool = False) -> Callable[[Subject],
 
 def _mark(like: str, *, why: str, only: str, drop_in: bool, is_wrong: bool) -> Callable[[Subject], Subject]:
     def mark(subject: Subject) -> Subject:
-        name = f"{subject.__module__.rpartition('.')[2]}.{subject.__name__}"
+        name = f"{subject.__module__.removeprefix('refops_collection_')}.{subject.__name__}"
         if name in ENTRIES and ENTRIES[name].subject.__module__ != subject.__module__:
             raise ValueError(f"name must be unique in a collection, got {name!r} twice")
         ENTRIES[name] = Entry(name, like, subject, is_wrong, why, only, drop_in)

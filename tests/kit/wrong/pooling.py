@@ -543,12 +543,6 @@ class OtherErrors(DropInMax2d):
             raise ValueError(str(error)) from error
 
 
-@wrong("AvgPool2d", why="calls the operator it stands for", only="primitives", drop_in=True)
-class JustNative(nn.AvgPool2d):
-    def _get_name(self) -> str:
-        return "AvgPool2d"
-
-
 @wrong("AvgPool2d", why="its weights stand in the state_dict, where native has nothing", only="keys", drop_in=True)
 class KeepsWeights(reference.AvgPool2d):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
