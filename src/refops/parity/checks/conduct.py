@@ -225,8 +225,8 @@ def init(lab: Lab, case: Case) -> Iterator[Finding]:
 @check(cases=every_row, kinds=MODULE, contract="drop-in")
 def repr_(lab: Lab, case: Case) -> Iterator[Finding]:
     """`repr` is native's, but for the class's own name."""
-    built = [o.build(case, lab.initial(case), lab.device).function for o in (lab.native, lab.subject)]
-    native, subject = (repr(module).removeprefix(type(module).__name__) for module in built)
+    built = [o.build(case, lab.initial(case), lab.device).module for o in (lab.native, lab.subject)]
+    native, subject = ("" if m is None else repr(m).removeprefix(m._get_name()) for m in built)
     if native != subject:
         yield Finding(repr(case), f"repr must be {native!r}, got {subject!r}")
 
