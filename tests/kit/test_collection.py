@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from refops.parity.checks import all_checks
 from refops.parity.collection import Entry, load
 from refops.parity.rates import judge
 
@@ -45,3 +46,7 @@ def test_the_collections_are_large_enough() -> None:
     assert wrong >= 120
     assert honest >= 40
     assert len(MISSED) <= 0.05 * wrong
+
+
+def test_every_check_is_alone_to_catch_something() -> None:
+    assert set(all_checks()) == {e.only for e in ENTRIES if e.only}

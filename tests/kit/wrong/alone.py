@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from refops import optim
 from refops.parity.collection import wrong
 
 
@@ -102,3 +103,13 @@ def repeats_one_feature(input: Tensor, weight: Tensor, bias: Tensor | None = Non
     if input.dim() == 3 and input.shape[-1] == 1 and weight.dim() == 2 and weight.shape[-1] > 1:
         input = input.expand(*input.shape[:-1], weight.shape[-1])
     return F.linear(input, weight, bias)
+
+
+@wrong("optim.SGD", only="primitive_steps", drop_in=True, why="a reference whose step calls torch.nn.functional")
+class NoPrimitiveStep(optim.SGD):
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        for group in self.param_groups:
+            for p in group["params"]:
+                F.silu(p.real if p.is_complex() else p)
+        return super().step(closure)

@@ -96,7 +96,7 @@ class DecoupledDecay(PlainSGD):
         return -p.grad if group["maximize"] else p.grad
 
 
-@wrong("optim.SGD", why="decay is taken with the sign of a minimum when maximizing")
+@wrong("optim.SGD", only="trajectory", why="decay is taken with the sign of a minimum when maximizing")
 class DecayOfTheWrongSign(PlainSGD):
     def gradient(self, p, group):
         g = p.grad.add(p, alpha=group["weight_decay"])
