@@ -260,6 +260,8 @@ def report(
     """Turn a run into one HTML page and a Markdown summary; without either, print the summary."""
     from refops.parity import report as views
 
+    if not file.is_file():
+        raise UsageError(f"FILE must hold what `refops check --json FILE` wrote, got {file}: there is no such file")
     with refusing(ValueError, OSError):
         records = views.read_run(file)
         views.write(records, html_file=html, markdown_file=markdown)

@@ -19,6 +19,7 @@ def tuple_of(n: int, value: int | Sequence[int], name: str) -> tuple[int, ...]:
 
     Raises:
         RuntimeError: if a sequence has another length.
+        TypeError: if it is neither an int nor a sequence.
 
     Example:
         >>> tuple_of(2, 3, "stride")
@@ -26,6 +27,8 @@ def tuple_of(n: int, value: int | Sequence[int], name: str) -> tuple[int, ...]:
     """
     if isinstance(value, int):
         return (value,) * n
+    if not isinstance(value, Sequence):
+        raise TypeError(f"{name} must be an int or a sequence of {n} of them, got {value!r}")
     if len(value) == 1:
         return (int(value[0]),) * n
     if len(value) != n:

@@ -84,7 +84,7 @@ def read_records(path: Path) -> Iterator[Record]:
     Raises:
         ValueError: if the file is neither.
     """
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8", errors="replace")
     try:
         whole = json.loads(text)
         lines = [json.dumps(r) for r in whole["records"]] if "records" in whole else [text]

@@ -34,7 +34,7 @@ def read_run(path: Path) -> Run:
         OSError: if it cannot be read.
     """
     about: dict[str, Any] = {}
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     try:
         about = json.loads("\n".join(lines))
         if "records" not in about:

@@ -1,4 +1,4 @@
-"""Activations. Legend: *S any shape; softmaxes normalise along one axis of it."""
+"""Activations that treat each number alone. Legend: *S any shape."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch import Tensor
 
 from refops.functional import activation as F
 from refops.nn import activation as nn
-from refops.parity.case import Case, additive, buffer, built, called, flag, index, real
-from refops.parity.spec import POINTWISE, SATURATING, Law, Refusal, Spec
+from refops.parity.case import Case, buffer, built, called, flag, index, real
+from refops.parity.spec import POINTWISE, Law, Refusal, Spec
 from refops.shapes import activation as shapes
 
 if TYPE_CHECKING:
@@ -91,24 +91,6 @@ def pointwise_cases(module: bool, **choices: tuple[Any, ...]) -> Callable[[], Se
     return strategy
 
 
-def softmax_cases(module: bool) -> Callable[[], SearchStrategy[Case]]:
-    """Any shape and any of its axes, counted from either end."""
-
-    def strategy() -> SearchStrategy[Case]:
-        from hypothesis import strategies as st
-
-        @st.composite
-        def cases(draw: DrawFn) -> Case:
-            shape = draw(st.lists(st.integers(0, 6), max_size=4))
-            axes = max(len(shape), 1)
-            dim = draw(st.integers(-axes, axes - 1))
-            return built(dim).on(real(*shape)) if module else called(real(*shape), dim=dim)
-
-        return cases()
-
-    return strategy
-
-
 def rows(module: bool, *settings: dict[str, Any]) -> tuple[Case, ...]:
     """The shapes every activation is tried on, then each of its settings."""
     shapes = ((4, 13), (), (0, 3), (17,), (2, 3, 5, 4), (3, 4097), *((5, 33),) * len(settings))
@@ -163,34 +145,6 @@ def odd(build: Build, x: Tensor) -> Pair:
     return f(-x), -f(x)
 
 
-def _softmax_laws(module: bool, log: bool) -> tuple[Law, ...]:
-    def along(build: Build, dim: int) -> Callable[[Tensor], Tensor]:
-        function = build(dim) if module else build()
-        return function if module else lambda x: function(x, dim)
-
-    def sums_to_one(build: Build, x: Tensor) -> Pair:
-        y = along(build, 0)(x)
-        return (y.exp() if log else y).sum(0), x.new_ones(x.shape[1:])
-
-    def shift(build: Build, x: Tensor) -> Pair:
-        f = along(build, 1)
-        return f(x - 8), f(x)
-
-    def permutation(build: Build, x: Tensor) -> Pair:
-        f = along(build, -1)
-        return f(x.flip(-1)), f(x).flip(-1)
-
-    def splitting(build: Build, x: Tensor) -> Pair:
-        f = along(build, 1)
-        return torch.cat([f(x[:33]), f(x[33:])]), f(x)
-
-    def axes(build: Build, x: Tensor) -> Pair:
-        return along(build, 0)(x.t()), along(build, 1)(x).t()
-
-    laws = (sums_to_one, shift, permutation, splitting, axes)
-    return tuple(Law(law.__name__.replace("_", " "), law, (real(70, 9),)) for law in laws)
-
-
 ARRANGEMENT = Law("arrangement", arrangement, (real(70),))
 RELU_LAWS = (
     ARRANGEMENT,
@@ -211,33 +165,6 @@ SLOPES: tuple[dict[str, Any], ...] = (
     {"negative_slope": 0.3, "inplace": True},
 )
 GELU_FORMS: tuple[dict[str, Any], ...] = ({"approximate": "none"}, {"approximate": "tanh"})
-
-
-def _softmax_rows(module: bool) -> tuple[Case, ...]:
-    shapes_and_dims = (
-        ((5, 11), 1), ((), 0), ((0, 3), 1), ((3, 0), 1), ((7,), 0), ((4, 1), 1), ((1, 6), 0),
-        ((2, 3, 5), 1), ((2, 3, 5), -3), ((2, 3, 4, 5), -2), ((33, 31), -1), ((3, 4097), 1), ((1025, 3), 0),
-        ((6,), None), ((4, 5), None), ((2, 5, 3), None), ((2, 5, 3, 2), None),
-    )  # fmt: skip
-    masked = (built(-1).on(additive(6, 9)) if module else called(additive(6, 9), -1),)
-    if module:
-        return tuple(built(dim).on(real(*s)) for s, dim in shapes_and_dims) + masked
-    return (*(called(real(*s), dim) for s, dim in shapes_and_dims), *masked, called(real(4, 7), dim=0, _stacklevel=4))
-
-
-def _softmax_refusals(module: bool) -> tuple[Refusal, ...]:
-    wrong_dims: tuple[Any, ...] = (2, -3, "1", 1.0)
-    if module:
-        return (
-            *(Refusal(built(dim).on(real(4, 5)), "dim") for dim in wrong_dims),
-            Refusal(built(1).on(index(4, 5, high=9)), "input"),
-            Refusal(built(1).on(real()), "dim"),
-        )
-    return (
-        *(Refusal(called(real(4, 5), dim), "dim") for dim in wrong_dims),
-        Refusal(called(index(4, 5, high=9), 1), "input"),
-        Refusal(called(real(), 1), "dim"),
-    )
 
 
 SPECS = (
@@ -408,53 +335,5 @@ SPECS = (
             Refusal(called(index(3, 4, high=9)), "input"),
             Refusal(called(real(3, 4), True), "inplace"),
         ),
-    ),
-    Spec(
-        "Softmax",
-        "activation",
-        nn.Softmax,
-        torch.nn.Softmax,
-        _softmax_rows(MODULE),
-        shape=shapes.softmax,
-        strategy=softmax_cases(MODULE),
-        regimes=SATURATING,
-        laws=_softmax_laws(MODULE, log=False),
-        refusals=_softmax_refusals(MODULE),
-    ),
-    Spec(
-        "functional.softmax",
-        "activation",
-        F.softmax,
-        torch.nn.functional.softmax,
-        _softmax_rows(FUNCTION),
-        shape=shapes.softmax,
-        strategy=softmax_cases(FUNCTION),
-        regimes=SATURATING,
-        laws=_softmax_laws(FUNCTION, log=False),
-        refusals=_softmax_refusals(FUNCTION),
-    ),
-    Spec(
-        "LogSoftmax",
-        "activation",
-        nn.LogSoftmax,
-        torch.nn.LogSoftmax,
-        _softmax_rows(MODULE),
-        shape=shapes.log_softmax,
-        strategy=softmax_cases(MODULE),
-        regimes=SATURATING,
-        laws=_softmax_laws(MODULE, log=True),
-        refusals=_softmax_refusals(MODULE),
-    ),
-    Spec(
-        "functional.log_softmax",
-        "activation",
-        F.log_softmax,
-        torch.nn.functional.log_softmax,
-        _softmax_rows(FUNCTION),
-        shape=shapes.log_softmax,
-        strategy=softmax_cases(FUNCTION),
-        regimes=SATURATING,
-        laws=_softmax_laws(FUNCTION, log=True),
-        refusals=_softmax_refusals(FUNCTION),
     ),
 )
