@@ -113,8 +113,9 @@ def lamb_step_(
     g = -grad if maximize else grad
     exp_avg.lerp_(g, 1 - beta1)
     exp_avg_sq.mul_(beta2).addcmul_(g, g, value=1 - beta2)
-    u = wide(exp_avg_sq).sqrt().div_((1 - beta2**step) ** 0.5).add_(eps)
-    u = torch.div(wide(exp_avg), u, out=u).div_(1 - beta1**step).add_(param, alpha=weight_decay)
+    root = (1 - beta2**step) ** 0.5  # taken out of the fraction m / (sqrt(v) / root + eps): a pass over v less
+    u = wide(exp_avg_sq).sqrt().add_(eps * root)
+    u = torch.div(wide(exp_avg), u, out=u).mul_(root / (1 - beta1**step)).add_(param, alpha=weight_decay)
     param.addcmul_(u, trust_ratio(param, u), value=-lr)
 
 

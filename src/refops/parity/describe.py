@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 import refops
 from refops.parity.spec import Spec
 
@@ -18,12 +20,14 @@ HOMES = {"module": "nn.", "function": "", "optimizer": ""}  # function and optim
 
 
 def short_name(spec: Spec) -> str:
-    """The name without `functional.` or `optim.`."""
+    """The name without `functional.`, `tensor.` or `optim.`."""
     return spec.name.rpartition(".")[2]
 
 
 def native_name(spec: Spec) -> str:
     """Where torch keeps it: `torch.nn.LayerNorm`, `torch.nn.functional.layer_norm`, `torch.optim.AdamW`."""
+    if spec.name.startswith("tensor."):
+        return ("torch." if hasattr(torch, short_name(spec)) else "torch.Tensor.") + short_name(spec)
     return {"module": "torch.nn.", "function": "torch.nn.", "optimizer": "torch."}[spec.kind] + spec.name
 
 

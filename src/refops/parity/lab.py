@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -82,11 +82,14 @@ class Lab:
 
     @cached_property
     def native(self) -> Operator:
-        """Native torch's own operator, or the oracle where torch has none."""
-        target = self.spec.native or self.spec.oracle
-        if target is None:
+        """Native torch's own operator; where torch has none, the reference, which then sets names, state and errors.
+
+        Raises:
+            ValueError: if the spec has neither a native nor an oracle: nothing would say what the numbers must be.
+        """
+        if self.spec.native is None and self.spec.oracle is None:
             raise ValueError(f"spec must have a native or an oracle, got {self.spec.name} with neither")
-        return Operator(target, self.spec.kind, f"native {self.spec.name}")
+        return Operator(self.spec.native or self.spec.reference, self.spec.kind, f"native {self.spec.name}")
 
     @cached_property
     def oracle(self) -> Operator:
@@ -260,10 +263,26 @@ class Lab:
             coarse = self.expected(case.but(dtype="float32"))
             units = [b.units + 1 if b is not None else torch.ones(()) for b in (*coarse.outputs, *coarse.gradients)]
         passes = [1] * count + [2] * (len(names) - count)
-        theirs = answer if self.spec.native else None
+        theirs = answer if self.spec.native else self._rounded(case, drawn, floating, in_dtype)
         made = budgets(truth, theirs, values, names, dtype, units, probes, self.mixing, passes)
         outputs = [b for b in made[:count] if b is not None]
         return Expected(outputs, made[count:], self._vacuous(case, outputs, drawn, values, answer))
+
+    def _rounded(
+        self, case: Case, drawn: list[Tensor], floating: list[str], like: Instance
+    ) -> Callable[[list[Tensor]], list[Tensor | None]]:
+        """What stands in for native's answer where torch has none: the oracle in float32, rounded to the dtype."""
+        at = case.but(dtype="float32", layout="contiguous")
+        oracle = self.oracle.match(self.oracle.build(at, self.drawn(at)[0]), like.own_state())
+
+        def answer(flat: list[Tensor]) -> list[Tensor | None]:
+            oracle.load(dict(zip(floating, flat[len(drawn) :], strict=False)))
+            cotangents = flat[len(drawn) + len(floating) :]
+            outputs, gradients = self.run(oracle, at, self.inputs(at, flat[: len(drawn)], "cpu"), cotangents)
+            results = [*(o.detach() for o in outputs), *gradients]
+            return [r if r is None or not r.is_floating_point() else r.to(dtype_of(case.dtype)) for r in results]
+
+        return answer
 
     def _vacuous(
         self, case: Case, outputs: list[Budget], drawn: list[Tensor], values: list[Tensor], answer: Any

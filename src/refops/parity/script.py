@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from refops.parity.case import Arguments, Case, Draw
+from refops.parity.describe import native_name, reference_name
 from refops.parity.draw import draws_with_position, expression, numbers
 from refops.parity.lab import Lab
 
@@ -43,7 +44,7 @@ def _import(target: Any) -> tuple[str, str]:
 
 
 def _native_name(lab: Lab) -> str:
-    return f"torch.nn.{lab.spec.name}"
+    return native_name(lab.spec) if lab.spec.native is not None else reference_name(lab.spec)
 
 
 def _literal(value: Tensor) -> str:
@@ -77,7 +78,10 @@ def _call(arguments: Arguments, names: list[str]) -> str:
 
 def _layer(lab: Lab, check: str, case: Case) -> list[str]:
     line, name = _import(lab.subject.target)
-    lines = ["import math, torch" if case.regime in ("saturation", "nonfinite") else "import torch", line]
+    modules = ["math"] * (case.regime in ("saturation", "nonfinite")) + ["torch"]
+    native = _native_name(lab)
+    package = native.rpartition(".")[0]
+    lines = [f"import {', '.join([*modules, package] if lab.spec.native is None else modules)}", line]
     inside = 0 if case.init is None else len(list(case.init.draws()))
     labels = []
     for i, (draw, position) in enumerate(draws_with_position(case)):
@@ -90,7 +94,6 @@ def _layer(lab: Lab, check: str, case: Case) -> list[str]:
         )
         lines.append(f"{label} = ({_tensor(case, draw, position)}){layout.format(draw.shape)}{grad}")
         labels.append(label)
-    native = _native_name(lab)
     if case.init is None:
         lines.append(f"native, mine = {native}, {name}")
     else:

@@ -6,7 +6,7 @@ optimizer.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -56,10 +56,18 @@ class Difference:
 
 @dataclass(frozen=True)
 class Randomness:
-    """How a random layer draws: at which rate it drops, and which axes of the input share one draw."""
+    """How a random layer draws.
+
+    Args:
+        rate: how often it drops an element in this case; 0 and 1 say that nothing is left to chance.
+        shared: axes of the input that share one draw, counted from the end: (-2, -1) for Dropout2d.
+        statistics: the law of what does not drop single elements, in place of the two above: given the case and
+            `call(x, seed)`, which runs the subject on another first input, it yields a sentence per breach.
+    """
 
     rate: Callable[[Case], float]
-    shared: tuple[int, ...] = ()  # counted from the end: (-2, -1) for Dropout2d
+    shared: tuple[int, ...] = ()
+    statistics: Callable[[Case, Callable[[Any, int], Any]], Iterator[str]] | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,7 @@ class Spec:
     """What one operator is.
 
     Args:
-        name: `LayerNorm`, `functional.layer_norm` or `optim.AdamW`.
+        name: `LayerNorm`, `functional.layer_norm`, `tensor.permute` or `optim.AdamW`.
         family: the file it stands in on every floor of the package.
         reference: the hand-written class or function.
         native: torch's own, or `None` where torch has none.
@@ -104,4 +112,4 @@ class Spec:
     def kind(self) -> str:
         """`module`, `function` or `optimizer`."""
         prefix = self.name.partition(".")[0]
-        return {"functional": "function", "optim": "optimizer"}.get(prefix, "module")
+        return {"functional": "function", "tensor": "function", "optim": "optimizer"}.get(prefix, "module")

@@ -37,6 +37,7 @@ class Check:
         level: `quick` runs always, `full` only in the thorough level.
         applies: whether it is for this spec.
         measured: whether a case counts as evidence only where a trivial answer would fail.
+        compares: whether it only sets the subject beside native: nothing to ask of a reference of what torch lacks.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Check:
     level: str
     applies: Callable[[Spec], bool]
     measured: bool
+    compares: bool
 
     @property
     def summary(self) -> str:
@@ -57,10 +59,10 @@ class Check:
     def binds(self, spec: Spec, *, drop_in: bool, reference: bool, level: str) -> bool:
         """Whether it is run for such a subject of this spec."""
         bound = {"behaviour": True, "drop-in": drop_in, "reference": reference}[self.contract]
-        excused = self.name in dict(spec.no_check)
-        return (
-            spec.kind in self.kinds and bound and not excused and level in (self.level, "full") and self.applies(spec)
-        )
+        excused = self.name in dict(spec.no_check) or (self.compares and reference and spec.native is None)
+        thorough = level == "full" or spec.native is None  # where torch has no word, every check is asked at once
+        asked = self.level == "quick" or thorough
+        return spec.kind in self.kinds and bound and not excused and asked and self.applies(spec)
 
     def dtypes_for(self, spec: Spec) -> tuple[str, ...]:
         """The dtypes it runs in for this spec, always at least one."""
@@ -81,12 +83,13 @@ def check(
     level: str = "quick",
     applies: Callable[[Spec], bool] = lambda spec: True,
     measured: bool = False,
+    compares: bool = False,
 ) -> Callable[[Run], Run]:
     """Register a generator `(lab, case) -> findings` as a check named like the function."""
 
     def register(run: Run) -> Run:
         name = run.__name__.rstrip("_")
-        CHECKS[name] = Check(name, run, cases, kinds, dtypes, contract, level, applies, measured)
+        CHECKS[name] = Check(name, run, cases, kinds, dtypes, contract, level, applies, measured, compares)
         return run
 
     return register

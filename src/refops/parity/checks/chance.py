@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
 from refops.parity.case import Arguments, Case, Draw
 from refops.parity.checks import check
-from refops.parity.draw import seed_global
-from refops.parity.lab import Lab
+from refops.parity.draw import fill, seed_global
+from refops.parity.lab import Lab, flatten
 from refops.parity.record import Finding
 from refops.parity.spec import Spec
 
@@ -42,6 +42,9 @@ def randomness(lab: Lab, case: Case) -> Iterator[Finding]:
     law = lab.spec.randomness
     if law is None:
         return
+    if law.statistics is not None:
+        yield from (Finding(repr(case), said) for said in law.statistics(case, _caller(lab, case)))
+        return
     rate = law.rate(case)
     many = _enlarged(case) if len(case.call.args[0].shape) >= 1 else case
     module = lab.build_subject(many).function
@@ -66,6 +69,18 @@ def randomness(lab: Lab, case: Case) -> Iterator[Finding]:
     again = module(x.detach().clone(), *many.call.args[1:], **many.call.keywords) != 0
     if kept.numel() > 64 and torch.equal(again, kept):
         yield Finding(repr(case), "a second call must draw a mask of its own")
+
+
+def _caller(lab: Lab, case: Case) -> Callable[[Tensor, int], Tensor]:
+    """Calls the subject, its state as drawn, with another first input and from another seed."""
+    instance, rest = lab.build_subject(case), [t.detach() for t in lab.inputs(case)[1:]]
+
+    def call(x: Tensor, seed: int) -> Tensor:
+        args, kwargs = fill(case.call, iter([x, *rest]))
+        seed_global(seed)
+        return flatten(instance.function(*args, **kwargs))[0]
+
+    return call
 
 
 def _scaled(case: Case, x: Tensor, y: Tensor, kept: Tensor, rate: float) -> Iterator[Finding]:
@@ -117,7 +132,7 @@ def _independent(case: Case, rows: Tensor, rate: float) -> Iterator[Finding]:
             yield Finding(repr(case), f"units must be drawn independently, neighbours correlate by {correlation:.3f}")
 
 
-@check(cases=lambda lab: lab.rows(), dtypes=None, contract="drop-in", applies=_random)
+@check(cases=lambda lab: lab.rows(), dtypes=None, contract="drop-in", applies=_random, compares=True)
 def seeded(lab: Lab, case: Case) -> Iterator[Finding]:
     """On the CPU one seed gives native's own mask, and leaves the generator where native leaves it."""
     if lab.device != "cpu":

@@ -184,7 +184,7 @@ def exceptions(lab: Lab, case: Case) -> Iterator[Finding]:
         yield Finding(repr(case), f"the message must name {argument}, got {str(got)!r}")
 
 
-@check(cases=every_row, kinds=MODULE, contract="drop-in")
+@check(cases=every_row, kinds=MODULE, contract="drop-in", compares=True)
 def keys(lab: Lab, case: Case) -> Iterator[Finding]:
     """state_dict has native's keys, shapes and dtypes, and loads from native and into native."""
     native = lab.native.build(case, lab.initial(case), lab.device).module
@@ -203,7 +203,7 @@ def keys(lab: Lab, case: Case) -> Iterator[Finding]:
         yield Finding(repr(case), f"state_dict must load both ways, got {type(error).__name__}: {error}")
 
 
-@check(cases=every_row, kinds=MODULE, contract="drop-in")
+@check(cases=every_row, kinds=MODULE, contract="drop-in", compares=True)
 def init(lab: Lab, case: Case) -> Iterator[Finding]:
     """From one seed, initial values equal native's bit for bit, and the generator is left in the same place."""
     drawn = []
@@ -222,7 +222,7 @@ def init(lab: Lab, case: Case) -> Iterator[Finding]:
         yield Finding(repr(case), "construction must draw as many random numbers as native's")
 
 
-@check(cases=every_row, kinds=MODULE, contract="drop-in")
+@check(cases=every_row, kinds=MODULE, contract="drop-in", compares=True)
 def repr_(lab: Lab, case: Case) -> Iterator[Finding]:
     """`repr` is native's, but for the class's own name."""
     built = [o.build(case, lab.initial(case), lab.device).module for o in (lab.native, lab.subject)]
