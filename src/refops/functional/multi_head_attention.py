@@ -171,7 +171,8 @@ def _append_bias(
         return k, v
     _require(static_k is None, "static_k", "be None where bias_k is given", "both")
     _require(static_v is None, "static_v", "be None where bias_v is given", "both")
-    return torch.cat([k, bias_k.expand(1, *k.shape[1:])]), torch.cat([v, bias_v.expand(1, *v.shape[1:])])
+    bias_k, bias_v = (b.to(k.dtype).expand(1, *x.shape[1:]) for b, x in ((bias_k, k), (bias_v, v)))  # autocast narrows
+    return torch.cat([k, bias_k]), torch.cat([v, bias_v])
 
 
 def _given(static: Tensor | None, projected: Tensor, name: str) -> Tensor:

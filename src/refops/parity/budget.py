@@ -29,6 +29,7 @@ from torch import Tensor
 SLACK = 4.0  # honest variants differ by a few units; the two published rates show what this choice costs and buys
 PROBES = 3  # changes of the inputs tried at first sight
 MANY_PROBES = 24  # and before anybody is accused: few probes may all happen to cancel
+NEIGHBOURS = 8  # inputs an ulp away at which native's error is measured too, before anybody is accused: it may be luck
 
 Function = Callable[[list[Tensor]], list[Tensor | None]]
 
@@ -149,16 +150,22 @@ def budgets(
     probes: int = MANY_PROBES,
     mixing: bool = False,
     passes: list[int] | None = None,
+    neighbours: int = 0,
 ) -> list[Budget | None]:
     """The budget of every output of `truth` at `values` (float64, rounded to `dtype`).
 
     `native` gives native's own answer in `dtype`; `units` replaces native's measured error (in float64, where the
     truth cannot tell). An output that is None (no gradient) has no budget. `passes` counts forward passes: a gradient,
-    which runs forward and back, has two.
+    which runs forward and back, has two. `neighbours` inputs about an ulp away have their native error counted in.
     """
     exact = truth(values)
     answers = native(values) if native is not None else [None] * len(exact)
     spread = sensitivity(truth, values, dtype, probes)
+    errors = [_distance(a, t) for a, t in zip(answers, exact, strict=True)]
+    for probe in range(neighbours if native is not None else 0):
+        moved = [v.to(dtype).double() if v.is_floating_point() else v for v in changed(values, _eps(dtype), probe)]
+        beside = zip(native(moved), truth(moved), strict=True)  # type: ignore[misc]
+        errors = [_worse(e, _distance(a, t)) for e, (a, t) in zip(errors, beside, strict=True)]
     largest = _largest(values)
     result: list[Budget | None] = []
     for i, (t, a, s) in enumerate(zip(exact, answers, spread, strict=True)):
@@ -172,10 +179,25 @@ def budgets(
         else:
             given = units[i] if units is not None else None
             long = passes[i] if passes else 1
-            beside = largest if long > 1 or dtype == torch.float64 else 0.0
-            budget = _budget(names[i], dtype, t, None if a is None else a.cpu(), s, given, mixing, beside)
+            near = largest if long > 1 or dtype == torch.float64 else 0.0
+            budget = _budget(names[i], dtype, t, None if a is None else a.cpu(), errors[i], s, given, mixing, near)
             result.append(_longer(budget, long))
     return result
+
+
+def _eps(dtype: torch.dtype) -> float:
+    return float(torch.finfo(dtype).eps)
+
+
+def _distance(answer: Tensor | None, truth: Tensor | None) -> Tensor | None:
+    """Native's error, 0 where it or the truth is not finite; None where they cannot be compared."""
+    if answer is None or truth is None or answer.shape != truth.shape or not truth.is_floating_point():
+        return None
+    return _finite(answer.detach().double().cpu() - truth.detach().double().cpu()).abs()
+
+
+def _worse(error: Tensor | None, other: Tensor | None) -> Tensor | None:
+    return error if error is None or other is None else torch.maximum(error, other)
 
 
 def _longer(budget: Budget, passes: int) -> Budget:
@@ -202,6 +224,7 @@ def _budget(
     dtype: torch.dtype,
     truth: Tensor,
     native: Tensor | None,
+    error: Tensor | None,
     spread: Tensor | None,
     units: Tensor | None,
     mixing: bool,
@@ -215,7 +238,7 @@ def _budget(
     unit = unit + _floor(truth, largest, dtype, mixing)
     if units is None or units.shape != truth.shape:
         units = torch.ones_like(truth)
-        if native is not None and native.shape == truth.shape:
-            units = _finite((native.double() - truth).abs() / unit)
+        if error is not None:
+            units = _finite(error / unit)
     worst = _by_magnitude(units, truth, "amax").clamp(min=1)
     return Budget(name, dtype, truth, SLACK * unit * worst, native, units)

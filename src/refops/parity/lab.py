@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from refops.parity.budget import MANY_PROBES, PROBES, Budget, budgets, ulp
+from refops.parity.budget import MANY_PROBES, NEIGHBOURS, PROBES, Budget, budgets, ulp
 from refops.parity.case import Case
 from refops.parity.draw import draws_with_position, dtype_of, fill, lay, numbers, seed_global
 from refops.parity.record import Finding
@@ -58,7 +58,7 @@ class Statistics:
         return Statistics(self.cases, self.evidence, list(self.ulps), self.worst, self.ratio)
 
 
-DOUBTFUL = 1e6  # ulp; an error above is no matter of rounding
+DOUBTFUL = 1e3  # times the budget; an error above is no matter of rounding
 _EXPECTED: OrderedDict[tuple[str, ...], Expected] = OrderedDict()
 _KEPT = 400
 
@@ -79,6 +79,7 @@ class Lab:
     ):
         self.spec, self.subject, self.dtype, self.device, self.level = spec, subject, dtype, device, level
         self.statistics = Statistics()
+        self.excess = 0.0  # the largest error over budget since `judge` began
 
     @cached_property
     def native(self) -> Operator:
@@ -260,11 +261,12 @@ class Lab:
         names = self.names(case, in_dtype, count)
         units = None
         if dtype == torch.float64:
-            coarse = self.expected(case.but(dtype="float32"))
+            coarse = self.expected(case.but(dtype="float32"), probes)
             units = [b.units + 1 if b is not None else torch.ones(()) for b in (*coarse.outputs, *coarse.gradients)]
         passes = [1] * count + [2] * (len(names) - count)
         theirs = answer if self.spec.native else self._rounded(case, drawn, floating, in_dtype)
-        made = budgets(truth, theirs, values, names, dtype, units, probes, self.mixing, passes)
+        neighbours = NEIGHBOURS if probes == MANY_PROBES else 0
+        made = budgets(truth, theirs, values, names, dtype, units, probes, self.mixing, passes, neighbours)
         outputs = [b for b in made[:count] if b is not None]
         return Expected(outputs, made[count:], self._vacuous(case, outputs, drawn, values, answer))
 
@@ -314,9 +316,9 @@ class Lab:
             found = [] if outputs is None else list(self.compare(case, [*expected.outputs], [*outputs], what))
             return found + ([] if gradients is None else list(self.compare(case, expected.gradients, gradients, what)))
 
-        held = self.statistics.snapshot()
+        held, self.excess = self.statistics.snapshot(), 0.0
         found = findings(self.expected(case))
-        if found and all(f.ulp is not None and f.ulp < DOUBTFUL for f in found):
+        if found and all(f.ulp is not None for f in found) and self.excess < DOUBTFUL:
             self.statistics = held
             found = findings(self.expected(case, MANY_PROBES))
         yield from found
@@ -349,6 +351,7 @@ class Lab:
         self.note(case, ulps[finite], ratio)
         if excess.flatten()[at] <= 1:
             return
+        self.excess = max(self.excess, float(excess.max()))
         bad = int((excess > 1).sum())
         yield Finding(
             repr(case),

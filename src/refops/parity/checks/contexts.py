@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from refops.parity.budget import budgets
+from refops.parity.budget import Budget, budgets
 from refops.parity.case import Case
 from refops.parity.checks import check
 from refops.parity.draw import fill, seed_global
@@ -160,13 +161,21 @@ def _near(lab: Lab, case: Case, wanted: Tensor, got: Tensor) -> bool:
         return False
     if not wanted.is_floating_point():
         return torch.equal(wanted, got)
-    share = [
-        float((b.allowed / b.truth.abs().clamp(min=1e-30).max()).max())
-        for b in lab.expected(case).outputs
-        if b.truth.numel() and not b.exact
-    ]
-    scale = wanted.double().abs().nan_to_num(posinf=0.0).max() if wanted.numel() else 0
-    return bool(((wanted.double() - got.double()).abs().nan_to_num(0.0) <= 4 * max(share, default=0.0) * scale).all())
+    if not wanted.numel():
+        return True
+    share = [_share(b) for b in lab.expected(case).outputs if b.truth.numel() and not b.exact]
+    wanted, got = wanted.double(), got.double()
+    alike = (wanted == got) | (wanted.isnan() & got.isnan())
+    error = torch.where(alike, 0.0, (wanted - got).abs()).nan_to_num(math.inf)
+    scale = torch.where(wanted.isfinite(), wanted, 0.0).abs().max()
+    return bool((error <= 4 * max(share, default=0.0) * scale).all())
+
+
+def _share(budget: Budget) -> float:
+    """The largest allowance of an output, as a share of its largest number."""
+    finite = budget.truth.isfinite() & budget.allowed.isfinite()
+    largest = torch.where(finite, budget.truth, 0.0).abs().max().clamp(min=1e-30)
+    return float(torch.where(finite, budget.allowed, 0.0).max() / largest)
 
 
 @check(cases=few, kinds=("module",))

@@ -227,6 +227,8 @@ def laid_out(lab: Lab) -> Iterator[Case]:
 @check(cases=laid_out)
 def layout(lab: Lab, case: Case) -> Iterator[Finding]:
     """Any memory layout of the inputs gives the same numbers: transposed, strided, expanded, overlapping ..."""
+    if isinstance(shapes_or_error(lab, lab.native, case), Exception):
+        return  # native refuses some: max_pool3d takes no channels_last without a batch
     expected = lab.expected(case)
     subject = lab.build_subject(case)
     directions = lab.cotangents(case, [b.truth.to(b.dtype) if not b.exact else b.truth for b in expected.outputs])

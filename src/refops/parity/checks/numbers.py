@@ -64,8 +64,9 @@ def _directions(lab: Lab, case: Case) -> list[Tensor]:
 
 
 def smooth(lab: Lab) -> Iterator[Case]:
-    """The first rows, on ordinary numbers."""
+    """The first rows that hold a number, on ordinary ones."""
     rows = [c for c in lab.rows() if lab.deterministic(c)] or [c.but(mode="eval") for c in lab.rows()]
+    rows = [c for c in rows if not any(0 in draw.shape for draw in c.draws())]
     yield from rows if lab.full else rows[:4]
 
 
@@ -124,9 +125,8 @@ def _second_gradients(
 
 def smallest(lab: Lab) -> Iterator[Case]:
     """The two rows with the fewest numbers."""
-    rows = [c for c in lab.rows() if lab.deterministic(c)]
-    sized = sorted(rows, key=lambda c: sum(torch.Size(d.shape).numel() for d in c.draws()))
-    yield from [c for c in sized if any(d.differentiable and 0 not in d.shape for d in c.draws())][:2]
+    rows = [c for c in lab.rows() if lab.deterministic(c) and not any(0 in d.shape for d in c.draws())]
+    yield from sorted(rows, key=lambda c: sum(torch.Size(d.shape).numel() for d in c.draws()))[:2]
 
 
 @check(cases=smallest, dtypes=("float64",), level="full")
@@ -134,15 +134,14 @@ def jacobian(lab: Lab, case: Case) -> Iterator[Finding]:
     """Every column of the Jacobian agrees with finite differences, cotangents being one-hot."""
     subject = lab.build_subject(case)
     inputs = lab.inputs(case)
-    leaves = [t for t in inputs if t.requires_grad]
+    leaves = [t for t in inputs if t.requires_grad] + list(subject.parameters().values())
+    if not leaves:
+        return
 
-    def function(*changed: Tensor) -> tuple[Tensor, ...]:
+    def function(*changed: Tensor) -> tuple[Tensor, ...]:  # parameters are changed where they are
         given = iter(changed)
-        return tuple(
-            o
-            for o in lab.call(subject, case, [next(given) if t.requires_grad else t for t in inputs])
-            if o.requires_grad
-        )
+        outputs = lab.call(subject, case, [next(given) if t.requires_grad else t for t in inputs])
+        return tuple(o for o in outputs if o.requires_grad)
 
     try:
         torch.autograd.gradcheck(function, leaves, check_undefined_grad=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -321,4 +322,15 @@ FORWARD = Spec(
     ),
 )
 
-SPECS = (CORE, LAYER, FORWARD)
+# Rows after the first leave out what makes queries and keys large: the
+# softmax then picks one key by the last bits of the projections, and neither native's answer nor any other means a thing.
+MILD = ("ordinary", "tiny", "ties", "zeros")
+
+
+def mildly(spec: Spec) -> Spec:
+    """The spec with every regime on its first row alone."""
+    first, *others = spec.cases
+    return replace(spec, cases=(first, *(case.but(only=MILD) for case in others)))
+
+
+SPECS = tuple(map(mildly, (CORE, LAYER, FORWARD)))

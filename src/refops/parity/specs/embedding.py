@@ -46,6 +46,32 @@ def functional_shape(input: Shape, weight: Shape, padding_idx: int | None = None
     return embedding_shape(input, weight[1], weight[0], padding_idx)
 
 
+def scaled_oracle(
+    input: Tensor,
+    weight: Tensor,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Tensor:
+    """As native, but with scale_grad_by_freq the second derivative is that of the first."""
+    rows = torch.nn.functional.embedding(input, weight, padding_idx, max_norm, norm_type, False, sparse)
+    if not scale_grad_by_freq:
+        return rows
+    share = 1 / torch.bincount(input.flatten(), minlength=1).to(rows)[input][..., None]
+    return share * rows + ((1 - share) * rows).detach()
+
+
+class EmbeddingOracle(torch.nn.Embedding):
+    """Native, but computed by `scaled_oracle`."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The truth."""
+        given = (self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse)
+        return scaled_oracle(input, self.weight, *given)
+
+
 def options(draw: DrawFn, rows: int) -> dict[str, Any]:
     """Some of the options that may stand together."""
     from hypothesis import strategies as st
@@ -157,10 +183,12 @@ SPECS = (
             built(3, 2).on(index(2, 2049, high=3)),
             built(4, 3001).on(index(2, high=4)),
         ),
+        oracle=EmbeddingOracle,
         shape=embedding_shape,
         strategy=module_cases,
         regimes=("ordinary",),
         differences=DIFFERENCES,
+        no_check=(("jacobian", "padding and frequency change the gradient on purpose: it is not the derivative"),),
         laws=(
             Law("batch split", splitting, (index(70, high=11),)),
             Law("rows of the table", whole_table, (index(7, 10, high=11),)),
@@ -206,10 +234,12 @@ SPECS = (
             called(index(2, 2049, high=3), weight=real(3, 2)),
             called(index(2, high=4), weight=real(4, 3001)),
         ),
+        oracle=scaled_oracle,
         shape=functional_shape,
         strategy=function_cases,
         regimes=POINTWISE,
         differences=DIFFERENCES,
+        no_check=(("jacobian", "padding and frequency change the gradient on purpose: it is not the derivative"),),
         laws=(Law("frequency", frequency, (real(8, 5),)),),
         refusals=(
             Refusal(called(literal((3, 10)), real(10, 3)), "input"),
