@@ -1,4 +1,4 @@
-"""The laboratory of one item: it builds native and subject alike, runs both, and compares within the budget.
+"""The laboratory of one item: what a case must give, its budget, and the comparison with what the subject gave.
 
 Values flow as one flat list, so that one function stands for outputs and gradients together:
 call tensors, then the state (parameters and floating buffers), then one cotangent per output.
@@ -6,12 +6,10 @@ call tensors, then the state (parameters and floating buffers), then one cotange
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import torch
@@ -19,19 +17,13 @@ from torch import Tensor
 
 from refops.parity.budget import MANY_PROBES, NEIGHBOURS, PROBES, Budget, budgets, ulp
 from refops.parity.case import Case
-from refops.parity.draw import draws_with_position, dtype_of, fill, lay, numbers, seed_global
+from refops.parity.draw import dtype_of, lay
 from refops.parity.record import Finding
 from refops.parity.spec import Spec
 from refops.parity.subject import Instance, Operator
+from refops.parity.workshop import Workshop, flatten
 
-
-def flatten(value: Any) -> list[Tensor]:
-    """Every tensor in a returned value, tuples and lists opened, anything else left out."""
-    if isinstance(value, Tensor):
-        return [value]
-    if isinstance(value, tuple | list):
-        return [t for item in value for t in flatten(item)]
-    return []
+__all__ = ["Expected", "Lab", "Statistics", "flatten"]
 
 
 @dataclass
@@ -63,165 +55,19 @@ _EXPECTED: OrderedDict[tuple[str, ...], Expected] = OrderedDict()
 _KEPT = 400
 
 
-class Lab:
-    """Builds, runs and compares for one (spec, check, dtype, device).
+class Lab(Workshop):
+    """A workshop that also compares.
 
     Args:
-        spec: what the operator is.
-        subject: the implementation under test.
-        dtype: name of the floating dtype.
-        device: where subject and native run; the truth is always computed on the CPU in float64.
-        level: `quick` or `full`.
+        spec, subject, dtype, device, level: those of `Workshop`.
     """
 
     def __init__(
         self, spec: Spec, subject: Operator, dtype: str = "float32", device: str = "cpu", level: str = "quick"
     ):
-        self.spec, self.subject, self.dtype, self.device, self.level = spec, subject, dtype, device, level
+        super().__init__(spec, subject, dtype, device, level)
         self.statistics = Statistics()
         self.excess = 0.0  # the largest error over budget since `judge` began
-
-    @cached_property
-    def native(self) -> Operator:
-        """Native torch's own operator; where torch has none, the reference, which then sets names, state and errors.
-
-        Raises:
-            ValueError: if the spec has neither a native nor an oracle: nothing would say what the numbers must be.
-        """
-        if self.spec.native is None and self.spec.oracle is None:
-            raise ValueError(f"spec must have a native or an oracle, got {self.spec.name} with neither")
-        return Operator(self.spec.native or self.spec.reference, self.spec.kind, f"native {self.spec.name}")
-
-    @cached_property
-    def oracle(self) -> Operator:
-        """What gives the truth in float64."""
-        return Operator(self.spec.oracle or self.native.target, self.spec.kind, f"oracle of {self.spec.name}")
-
-    @cached_property
-    def full(self) -> bool:
-        """Whether this is the slow, thorough level."""
-        return self.level == "full"
-
-    @cached_property
-    def mixing(self) -> bool:
-        """Whether an output hangs on many inputs; else each has one, as the regimes of such operators tell."""
-        return "nonfinite" not in self.spec.regimes
-
-    # -- cases ---------------------------------------------------------------------------------------------------
-
-    def rows(self, mode: str | None = "train") -> Iterator[Case]:
-        """The spec's curated rows in this item's dtype; `mode` None gives those of both modes."""
-        for case in self.spec.cases:
-            if mode is None or case.mode == mode:
-                yield case.but(dtype=self.dtype)
-
-    def deterministic(self, case: Case) -> bool:
-        """Whether the case draws no random numbers."""
-        rate = self.spec.randomness
-        return rate is None or (self.spec.kind == "module" and case.mode == "eval") or rate.rate(case) in (0, 1)
-
-    # -- numbers -------------------------------------------------------------------------------------------------
-
-    def drawn(self, case: Case) -> tuple[list[Tensor], list[Tensor]]:
-        """Constructor tensors and call tensors: floating ones float64, rounded to the case's dtype, on the CPU."""
-        inside = 0 if case.init is None else len(list(case.init.draws()))
-        every = [numbers(case, draw, position) for draw, position in draws_with_position(case)]
-        return every[:inside], every[inside:]
-
-    def initial(self, case: Case) -> list[Tensor]:
-        """Constructor tensors in the case's dtype."""
-        return [self.cast(t, case) for t in self.drawn(case)[0]]
-
-    def cast(self, value: Tensor, case: Case, device: str | None = None) -> Tensor:
-        """A drawn tensor in the case's dtype on the device."""
-        dtype = dtype_of(case.dtype) if value.is_floating_point() else value.dtype
-        return value.to(
-            device=device or self.device, dtype=dtype, copy=True
-        )  # what is in place must not reach the master
-
-    def inputs(self, case: Case, drawn: list[Tensor] | None = None, device: str | None = None) -> list[Tensor]:
-        """Call tensors as leaves in the case's dtype and layout."""
-        tensors = []
-        for draw, value in zip(case.call.draws(), drawn or self.drawn(case)[1], strict=True):
-            tensor = self.cast(value, case, device)
-            tensor = lay(tensor, case.layout) if draw.kind == "real" else tensor
-            tensors.append(tensor.detach().requires_grad_(draw.differentiable))
-        return tensors
-
-    def state(self, native: Instance, seed: int) -> dict[str, Tensor]:
-        """Random numbers for a state: parameters moved from where they start, running means and variances plausible."""
-        generator = torch.Generator().manual_seed(7919 * (seed + 1))
-        drawn = {}
-        for name, tensor in native.own_state().items():
-            start = tensor.detach().double().cpu()
-            if not tensor.is_floating_point():
-                continue
-            z = torch.randn(start.shape, generator=generator, dtype=torch.float64)
-            if name in dict(native.module.named_parameters()) if native.module else False:
-                drawn[name] = start + z / 2
-            elif bool((start == 1).all()):
-                drawn[name] = 0.5 + z.abs()
-            else:
-                drawn[name] = z if bool((start == 0).all()) else start
-            drawn[name] = drawn[name].to(tensor.dtype).double()
-        return drawn
-
-    # -- instances -----------------------------------------------------------------------------------------------
-
-    def build_native(self, case: Case, device: str | None = None) -> Instance:
-        """Native, built for the case, its state drawn."""
-        init = [self.cast(t, case, device) for t in self.drawn(case)[0]]
-        seed_global(case.seed)
-        instance = self.native.build(case, init, device or self.device)
-        instance = Instance(instance.function, {k: k for k in instance.own_state()})
-        instance.load(self.state(instance, case.seed))
-        return instance
-
-    def build_subject(self, case: Case, like: Instance | None = None) -> Instance:
-        """The subject, built for the case, holding native's drawn state."""
-        like = like or self.build_native(case)
-        instance = self.subject.build(case, self.initial(case), self.device)
-        instance = self.subject.match(instance, like.own_state())
-        instance.load(like.own_state())
-        return instance
-
-    # -- running -------------------------------------------------------------------------------------------------
-
-    def call(self, instance: Instance, case: Case, inputs: list[Tensor]) -> list[Tensor]:
-        """The outputs for these inputs, the global generator seeded by the case."""
-        args, kwargs = fill(case.call, iter(inputs))
-        seed_global(case.seed)
-        return flatten(instance.function(*args, **kwargs))
-
-    def run(
-        self, instance: Instance, case: Case, inputs: list[Tensor], cotangents: list[Tensor]
-    ) -> tuple[list[Tensor], list[Tensor | None]]:
-        """Outputs, then gradients of <outputs, cotangents> with respect to inputs and parameters by native's name."""
-        outputs = self.call(instance, case, inputs)
-        leaves = [t for t in inputs if t.requires_grad] + list(instance.parameters().values())
-        pairs = [(o, c.to(o)) for o, c in zip(outputs, cotangents, strict=False) if o.requires_grad]
-        if not pairs or not leaves:
-            return outputs, [None] * len(leaves)
-        gradients = torch.autograd.grad([o for o, _ in pairs], leaves, [c for _, c in pairs], allow_unused=True)
-        return outputs, [None if g is None else g.to_dense() if g.is_sparse else g for g in gradients]
-
-    def cotangents(self, case: Case, outputs: list[Tensor]) -> list[Tensor]:
-        """One random direction per output, in float64 and rounded to its dtype."""
-        generator = torch.Generator().manual_seed(104729 + case.seed)
-        drawn = [torch.randn(o.shape, generator=generator, dtype=torch.float64) for o in outputs]
-        return [d.to(o.dtype).double() if o.is_floating_point() else d for d, o in zip(drawn, outputs, strict=True)]
-
-    def names(self, case: Case, instance: Instance, outputs: int) -> list[str]:
-        """What the flat list of results holds, for messages."""
-        target: Any = self.spec.reference
-        target = target.forward if self.spec.kind == "module" else target
-        given = [p for p in inspect.signature(target).parameters if p != "self"]
-        labels = [given[i] if i < len(given) else f"argument {i}" for i in range(len(case.call.args))]
-        labels += [k for k, _ in case.call.kwargs]
-        nested = zip(labels, (*case.call.args, *case.call.keywords.values()), strict=True)
-        leaves = [k for k, v in nested for d in _draws(v) if d.differentiable]
-        heads = ["output"] if outputs == 1 else [f"output[{i}]" for i in range(outputs)]
-        return heads + [f"gradient of {k}" for k in (*leaves, *instance.parameters())]
 
     def expected(self, case: Case, probes: int = PROBES) -> Expected:
         """Budgets for the outputs and gradients of a case; kept, since many subjects are asked the same."""
@@ -374,9 +220,3 @@ class Lab:
         self.statistics.worst = max(self.statistics.worst, (worst, repr(case)))
         if ratio is not None and math.isfinite(ratio):
             self.statistics.ratio = max(self.statistics.ratio, ratio)
-
-
-def _draws(value: Any) -> Iterator[Any]:
-    from refops.parity.case import _draws_in
-
-    return _draws_in(value)
