@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from refops.cli import UsageError
+from refops.training.command import train
 
 if TYPE_CHECKING:
     from refops.parity.spec import Spec
@@ -26,6 +27,7 @@ app = typer.Typer(
     no_args_is_help=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(train, name="train")
 
 Device = Annotated[str, typer.Option(help="A torch device string: cpu, cuda, cuda:1, mps ...")]
 Names = Annotated[list[str] | None, typer.Argument(help="Specs; none means all.", show_default=False)]
@@ -267,6 +269,22 @@ def report(
         views.write(records, html_file=html, markdown_file=markdown)
     if html is None and markdown is None:
         typer.echo(views.markdown(records), nl=False)
+
+
+@app.command()
+def coverage() -> int:
+    """Print every row of the documents the package was made from, and what in the package holds it."""
+    from refops import coverage as covering
+
+    rows = covering.inventory()
+    for row in rows:
+        typer.echo(f"{row.number:>3}  {row.kind:<28}  {row.what}\n{'':5}{'  '.join(row.discharged_by)}")
+    gaps = list(covering.gaps(rows))
+    for row, missing in gaps:
+        typer.echo(f"MISSING  row {row.number}: {', '.join(missing) or 'it names nothing'}")
+    left = "" if covering.in_checkout() else "; tests and pages are looked for in a checkout only"
+    typer.echo(f"{len(rows)} rows, {len(rows) - len(gaps)} held, {len(gaps)} with something missing{left}")
+    return 1 if gaps else 0
 
 
 @app.command()

@@ -41,7 +41,7 @@ def test_repr_and_defaults(own, native):
 
 
 def test_the_namespace_has_what_a_training_script_uses():
-    assert optim.lr_scheduler is torch.optim.lr_scheduler
+    assert optim.lr_scheduler.LambdaLR is torch.optim.lr_scheduler.LambdaLR
     assert optim.Optimizer is torch.optim.Optimizer
     assert all(
         issubclass(c, optim.Optimizer) for c in (optim.SGD, optim.Adam, optim.AdamW, optim.LAMB, optim.Lookahead)

@@ -1,7 +1,8 @@
 """Optimizers: a pure rule shaped like its equation, and a thin `torch.optim.Optimizer` around it."""
 
-from torch.optim import Optimizer, lr_scheduler
+from torch.optim import Optimizer
 
+from refops.optim import lr_scheduler
 from refops.optim.adam import Adam, adam_step
 from refops.optim.adamw import AdamW, adamw_step
 from refops.optim.lamb import LAMB, lamb_step
