@@ -1,9 +1,10 @@
 """Readable PyTorch operators, and the conformance kit that proves them and yours.
 
-`from refops import nn, optim` is a drop-in for torch's; `refops.parity` is the kit and is imported only when used.
+`from refops import nn, optim` is a drop-in for torch's. `refops.parity` is the kit; `refops.models` and
+`refops.training` are complete systems built from the operators. These three are imported only when used.
 """
 
-from refops import functional, nn, optim, shapes
+from refops import functional, nn, optim, shapes, tensor
 from refops.nn import BatchNorm2d as MyBatchNorm2d
 from refops.nn import Conv2d as MyConv2d
 from refops.nn import Dropout as MyDropout
@@ -33,4 +34,5 @@ __all__ = [
     "nn",
     "optim",
     "shapes",
+    "tensor",
 ]
