@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 
 from refops import nn, optim
+from refops.parity.case import Case
+from refops.parity.spec import Spec
 from refops.parity.specs import all_specs
 
 
@@ -27,4 +30,10 @@ def test_every_module_and_optimizer_has_a_spec():
 
 def test_no_reference_is_native_in_disguise():
     for name in own_classes(nn):
-        assert getattr(torch.nn, name) not in getattr(nn, name).__mro__
+        assert getattr(torch.nn, name, None) not in getattr(nn, name).__mro__
+
+
+@pytest.mark.parametrize("spec", all_specs(), ids=lambda spec: spec.name)
+def test_every_case_can_be_read_back_from_its_text(spec: Spec) -> None:
+    for case in spec.cases:
+        assert repr(Case.parse(repr(case))) == repr(case)

@@ -11,6 +11,7 @@ Tensors are *draws*: shapes and kinds, never numbers. The numbers follow from dt
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -187,8 +188,9 @@ def called(*args: Any, **kwargs: Any) -> Case:
 
 _WORDS: dict[str, Callable[..., Any]] = {
     "real": real, "param": param, "buffer": buffer, "positive": positive, "simplex": simplex, "additive": additive,
-    "flag": flag, "index": index, "literal": literal, "built": built, "called": called,
+    "flag": flag, "index": index, "literal": literal, "built": built, "called": called, "slice": slice,
 }  # fmt: skip
+_CONSTANTS: dict[str, Any] = {"inf": math.inf, "nan": math.nan, "Ellipsis": ...}
 
 
 def _evaluate(node: ast.expr) -> Any:
@@ -206,4 +208,8 @@ def _evaluate(node: ast.expr) -> Any:
         return tuple(map(_evaluate, node.elts))
     if isinstance(node, ast.List):
         return list(map(_evaluate, node.elts))
+    if isinstance(node, ast.Name):
+        return _CONSTANTS[node.id]
+    if isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Name):
+        return -_CONSTANTS[node.operand.id]
     return ast.literal_eval(node)

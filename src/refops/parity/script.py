@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from typing import Any
 
 import torch
@@ -71,6 +72,8 @@ def _call(arguments: Arguments, names: list[str]) -> str:
             return next(left)
         if isinstance(value, tuple):
             return "(" + ", ".join(map(text, value)) + ("," if len(value) == 1 else "") + ")"
+        if isinstance(value, float) and not math.isfinite(value):
+            return f"float('{value}')"
         return repr(value)
 
     return ", ".join([*map(text, arguments.args), *(f"{k}={text(v)}" for k, v in arguments.kwargs)])
