@@ -19,10 +19,17 @@ MADE = Timing("Linear", "small [x]", "forward", True, 1.1, 2e-3, 1e-3, 2.0, 1.5,
 FAILED = Timing("Linear", "small", "forward", True, 1.1, *[math.nan] * 5, failed="RuntimeError: no")
 
 
-def test_every_module_and_optimizer_has_a_size() -> None:
+def test_every_native_module_and_every_optimizer_has_a_size() -> None:
     sized = {row.spec for row in SIZES}
-    assert [s.name for s in all_specs() if s.kind != "function" and s.name not in sized] == []
-    assert all(find(row.spec).name == row.spec for row in SIZES)
+    compared = [s.name for s in all_specs() if s.kind == "optimizer" or (s.kind == "module" and s.native)]
+    assert [name for name in compared if name not in sized] == []
+    assert all(find(row.spec).name == row.spec for row in SIZES if not row.whole)
+
+
+@pytest.mark.parametrize("row", [r for r in SIZES if r.whole], ids=lambda r: r.whole)
+def test_whole_models_and_losses_can_be_timed(row: Row) -> None:
+    for call in pair(row, row.modes[0]):
+        call()
 
 
 def test_rows_have_different_names() -> None:

@@ -48,5 +48,5 @@ def test_a_word_of_no_kind_is_refused() -> None:
 def test_the_command_prints_every_row(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["coverage"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert sum(line.split(maxsplit=1)[0].isdigit() for line in lines if line.strip()) == 253
+    assert sum(line.split(maxsplit=1)[0].isdigit() for line in lines[:-1] if line.strip()) == 253
     assert lines[-1].startswith("253 rows")

@@ -95,7 +95,7 @@ def _is_symbol(name: str) -> bool:
     except ImportError:
         try:
             return hasattr(importlib.import_module(module), attribute)
-        except ImportError:
+        except (ImportError, ValueError):  # ValueError: there is no dot in the name
             return False
     return True
 

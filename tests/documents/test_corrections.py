@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import refops
-from refops import nn, shapes
 from refops import functional as F
+from refops import nn, shapes
 from refops.parity import check
 
 X = torch.arange(-120, 121, dtype=torch.float64) / 20

@@ -81,7 +81,7 @@ FORMULAS: tuple[tuple[int, str, Call, tuple[int, ...]], ...] = (
     (7, "conv2d", of((1, 3, 32, 32), 16, 3, stride=2, padding=1), (1, 16, 16, 16)),
     (106, "conv2d", of((1, 3, 32, 30), 8, 5, stride=2, padding=1), (1, 8, 15, 14)),
     (221, "conv2d", of((1, 3, 32, 30), 8, 3, stride=2, padding=1, dilation=3), (1, 8, 14, 13)),
-    (227, "conv_transpose2d", of((1, 3, 5, 6), 8, 3, stride=2, padding=1, output_padding=1, dilation=2), (1, 8, 12, 14)),
+    (227, "conv_transpose2d", of((1, 3, 5, 6), 8, 3, 2, 1, output_padding=1, dilation=2), (1, 8, 12, 14)),
 )
 
 

@@ -54,7 +54,8 @@ def select(names: Sequence[str] = ()) -> list[Row]:
         LookupError: for an unknown spec.
         ValueError: for a spec without a row.
     """
-    wanted = [find(name).name for name in names]
+    wholes = {row.spec for row in SIZES if row.whole}
+    wanted = [name if name in wholes else find(name).name for name in names]
     for name in wanted:
         if all(row.spec != name for row in SIZES):
             raise ValueError(f"{name} has no size to be timed at")
@@ -63,20 +64,25 @@ def select(names: Sequence[str] = ()) -> list[Row]:
 
 def pair(row: Row, mode: str, device: str = "cpu") -> tuple[Call, Call]:
     """Two calls that do the same work: the reference's and native's."""
+    if row.whole:
+        from refops.parity import bench_whole
+
+        calls: tuple[Call, Call] = getattr(bench_whole, row.whole)(device)
+        return calls
     spec = find(row.spec)
     if spec.kind == "optimizer":
         return _steps(row, device)
     native: Any = spec.native if not row.against else find(row.against).native
     compiled = mode.startswith(COMPILED)
     backward = mode.endswith("backward")
-    calls = []
+    made = []
     for target in (spec.reference, native):
         torch.manual_seed(0)
         operator = _build(target, row, device)
         if compiled and target is spec.reference:
             operator = torch.compile(operator, fullgraph=True)
-        calls.append(_call(operator, row, device, backward))
-    return calls[0], calls[1]
+        made.append(_call(operator, row, device, backward))
+    return made[0], made[1]
 
 
 def _build(target: Callable[..., Any], row: Row, device: str) -> Callable[..., Any]:
@@ -203,11 +209,8 @@ def measure_all(
     torch.set_num_threads(1)
     try:
         for row in rows:
-            if find(row.spec).kind == "optimizer":
-                yield measure(row, "step", device=device, seconds=seconds)
-                continue
-            modes = ["forward", "forward+backward"]
-            if compiled:
+            modes = list(row.modes)
+            if compiled and not row.whole and "step" not in modes:
                 modes += [COMPILED + mode for mode in modes]
             for mode in modes:
                 yield measure(row, mode, device=device, seconds=seconds)

@@ -37,6 +37,7 @@ class Row:
         realistic: whether it counts in the geometric mean.
         mark: the ratio to beat, eager forward + backward on one thread; 0 where none was set.
         against: what an operator torch lacks is compared with.
+        whole: in place of a case, the function of `refops.parity.bench_whole` that makes the two calls.
     """
 
     spec: str
@@ -45,6 +46,14 @@ class Row:
     realistic: bool = True
     mark: float = 0.0
     against: str = ""
+    whole: str = ""
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """What of it is timed: `forward` and `forward+backward`, or a `step` of training."""
+        if self.whole:
+            return ("step",) if self.whole.endswith("_step") else ("forward+backward",)
+        return ("step",) if self.spec.startswith("optim.") else ("forward", "forward+backward")
 
 
 def _small(spec: str, case: Case, label: str = "small", against: str = "") -> Row:
@@ -169,4 +178,18 @@ SIZES: tuple[Row, ...] = (
     *_optimizer("optim.AdamW", 0.85, lr=1e-3),
     *_optimizer("optim.LAMB", 1.25, "optim.Adam", lr=1e-3),
     *_optimizer("optim.Lookahead", 1.03, "optim.AdamW", lr=1e-3),
+    Row("ConvTranspose2d", "16x64x16x16 to 32, k4s2p1", built(64, 32, 4, 2, 1).on(real(16, 64, 16, 16)), mark=3.2),
+    Row("AdaptiveAvgPool2d", "32x512x7x7 to 1", built(1).on(real(32, 512, 7, 7)), mark=1.0),
+    Row("AdaptiveAvgPool2d", "32x64x32x32 to 7", built(7).on(_IMAGE), mark=0.7),
+    Row("MaxUnpool2d", "32x64x16x16, k2s2", built(2).on(real(32, 64, 16, 16), index(32, 64, 16, 16, high=1024))),
+    Row("EmbeddingBag", "512 bags of 8, 30000x256", built(30000, 256).on(index(512, 8, high=30000))),
+    *(row for name in ("PReLU", "ELU", "ReLU6", "Hardswish", "Softplus", "Mish") for row in _pointwise(name)),
+    Row("SmoothL1Loss", "1024x1000", built().on(real(1024, 1000), param(1024, 1000)), mark=8.0),
+    Row("HuberLoss", "1024x1000", built().on(real(1024, 1000), param(1024, 1000)), mark=8.0),
+    Row("TripletMarginLoss", "1024x128", built().on(*(real(1024, 128),) * 3)),
+    Row("TransformerEncoderLayer", "16x64x128, h8", built(128, 8, 512, 0.0).on(real(64, 16, 128)), mark=1.4),
+    Row("NTXentLoss", "2x256x128", case=built().on(), mark=1.1, whole="nt_xent"),
+    Row("TripletMiningLoss", "256x128, hard", case=built().on(), mark=1.1, whole="hard_triplets"),
+    Row("models.resnet18", "32 small images", case=built().on(), mark=2.5, whole="resnet18_step"),
+    Row("TransformerEncoder", "16x64x128, 2 layers", case=built().on(), mark=1.4, whole="encoder_step"),
 )  # fmt: skip

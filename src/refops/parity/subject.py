@@ -113,7 +113,7 @@ class Operator:
             shapes = ", ".join(f"{k} {tuple(v.shape)}" for k, v in own.items()) or "none"
             needed = ", ".join(f"{k} {tuple(native[k].shape)}" for k in missing)
             raise MappingError(f"state_map must name the subject's counterpart of {needed}; its own state: {shapes}")
-        return Instance(instance.function, names)
+        return Instance(instance.function, {k: names[k] for k in native if k in names})  # in native's order
 
 
 def _same_sort(a: Tensor, b: Tensor) -> bool:

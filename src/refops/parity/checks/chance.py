@@ -76,9 +76,9 @@ def _caller(lab: Lab, case: Case) -> Callable[[Tensor, int], Tensor]:
     instance, rest = lab.build_subject(case), [t.detach() for t in lab.inputs(case)[1:]]
 
     def call(x: Tensor, seed: int) -> Tensor:
-        args, kwargs = fill(case.call, iter([x, *rest]))
+        args, kwargs = fill(case.call, iter([x.to(lab.device), *rest]))
         seed_global(seed)
-        return flatten(instance.function(*args, **kwargs))[0]
+        return flatten(instance.function(*args, **kwargs))[0].cpu()
 
     return call
 

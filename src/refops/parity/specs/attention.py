@@ -322,8 +322,8 @@ FORWARD = Spec(
     ),
 )
 
-# Rows after the first leave out what makes queries and keys large: the
-# softmax then picks one key by the last bits of the projections, and neither native's answer nor any other means a thing.
+# Rows after the first leave out what makes queries and keys large: the softmax then picks one key by the last bits of
+# the projections, and neither native's answer nor any other means a thing.
 MILD = ("ordinary", "tiny", "ties", "zeros")
 
 

@@ -1,0 +1,438 @@
+"""Rectifiers: fixed, learned and drawn slopes. Legend: N batch, C channels, *S any shape."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from refops.functional import rectifier as F
+from refops.nn import rectifier as nn
+from refops.parity.case import Case, additive, built, called, flag, index, literal, param, real
+from refops.parity.draw import dtype_of
+from refops.parity.spec import POINTWISE, SATURATING, Law, Randomness, Refusal, Spec
+from refops.parity.specs.activation import FUNCTION, MODULE, arrangement, homogeneous, pointwise_cases, rows
+from refops.shapes import rectifier as shapes
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import DrawFn, SearchStrategy
+
+__all__ = ["SPECS"]
+
+Pair = tuple[Tensor, Tensor]
+Build = Callable[..., Any]
+Settings = tuple[dict[str, Any], ...]
+
+
+def prelu_shape(input: tuple[int, ...], weight: tuple[int, ...]) -> tuple[int, ...]:
+    """The formula, told the slopes themselves."""
+    return shapes.prelu(input, math.prod(weight))
+
+
+def prelu_cases(module: bool) -> Callable[[], SearchStrategy[Case]]:
+    """One slope for any shape, or one for each channel."""
+
+    def strategy() -> SearchStrategy[Case]:
+        from hypothesis import strategies as st
+
+        @st.composite
+        def cases(draw: DrawFn) -> Case:
+            shape = draw(st.lists(st.integers(0, 5), max_size=5))
+            slopes = shape[1] if len(shape) > 1 and draw(st.booleans()) else 1
+            if module:
+                return built(slopes, init=draw(st.sampled_from((0.0, 0.25, -0.5, 2.0)))).on(real(*shape))
+            one = slopes == 1 and draw(st.booleans())
+            return called(real(*shape), param() if one else param(slopes))
+
+        return cases()
+
+    return strategy
+
+
+def drawn_rate(case: Case) -> float:
+    """0 where nothing is left to chance: in evaluation, and between equal bounds."""
+    names = ("lower", "upper", "inplace") if case.init else ("input", "lower", "upper", "training", "inplace")
+    given_in = case.init or case.call
+    given = dict(zip(names, given_in.args, strict=False)) | given_in.keywords
+    training = case.mode == "train" if case.init else given.get("training", False)
+    return 0.5 if training and given.get("lower", 1 / 8) != given.get("upper", 1 / 3) else 0.0
+
+
+def slope_statistics(case: Case, call: Callable[[Tensor, int], Tensor]) -> Iterator[str]:
+    """In training slopes are uniform between the bounds, one for each negative number, and the derivative."""
+    dtype = dtype_of(case.dtype)
+    given_in = case.init or case.call
+    given = dict(zip(("lower", "upper"), given_in.args[0 if case.init else 1 :], strict=False)) | given_in.keywords
+    low, high = float(given.get("lower", 1 / 8)), float(given.get("upper", 1 / 3))
+    x = torch.full((64, 128), -1.0, dtype=dtype)
+    x[:, ::4] = 2
+    x.requires_grad_()
+    y = call(x * 1, 3)
+    slopes = (y / x).detach().double()
+    if y.dtype != dtype:
+        yield f"output must be {dtype}, got {y.dtype}"
+    if not bool((slopes[:, ::4] == 1).all()):
+        yield "positive numbers must stay as they are"
+    drawn = torch.cat([slopes[:, i::4] for i in (1, 2, 3)], 1)
+    if drawn_rate(case) == 0:
+        if float((drawn - (low + high) / 2).abs().max()) > 4 * torch.finfo(dtype).eps * max(abs(low), abs(high)):
+            yield f"the slope must be {(low + high) / 2}, got {float(drawn.min()):.4g} to {float(drawn.max()):.4g}"
+        return
+    room = torch.finfo(dtype).eps * max(abs(low), abs(high))
+    if float(drawn.min()) < low - room or float(drawn.max()) > high + room:
+        yield f"slopes must lie in [{low:.4g}, {high:.4g}], got {float(drawn.min()):.4g} to {float(drawn.max()):.4g}"
+    count, width = drawn.numel(), high - low
+    if abs(float(drawn.mean()) - (low + high) / 2) > 6 * width / math.sqrt(12 * count) + room:
+        yield f"slopes must average {(low + high) / 2:.4g}, got {float(drawn.mean()):.4g}"
+    if abs(float(drawn.var()) / (width * width / 12) - 1) > 6 * math.sqrt(0.8 / count) + room / width:
+        yield f"slopes must have the variance {width * width / 12:.4g} of a uniform draw, got {drawn.var():.4g}"
+    yield from _apart(drawn, width)
+    (gradient,) = torch.autograd.grad(y.float().sum(), x)
+    if float((gradient.double() - slopes).abs().max()) > 2 * room:
+        yield "the derivative must be the slope that was drawn"
+    if torch.equal(call(x.detach() * 1, 4), y.detach()):
+        yield "another seed must draw other slopes"
+
+
+def _apart(drawn: Tensor, width: float) -> Iterator[str]:
+    """Neighbours have draws of their own."""
+    centred = (drawn - drawn.mean()) / (width / math.sqrt(12))
+    for axis in (0, 1):
+        n = drawn.shape[axis] - 1
+        together = float((centred.narrow(axis, 0, n) * centred.narrow(axis, 1, n)).mean())
+        if abs(together) > 6 / math.sqrt(drawn.numel()):
+            yield f"each number must have a slope of its own, neighbours correlate by {together:.3f}"
+
+
+def level(build: Build, x: Tensor) -> Pair:
+    """It is f(x) - f(-x) = x + alpha (1 - e^-|x|) sign(x), for alpha = 1."""
+    f = build()
+    return f(x) - f(-x), x - torch.expm1(-x.abs()) * x.sign()
+
+
+def bounded(build: Build, x: Tensor) -> Pair:
+    """What has been cut is not cut again: f(f(x)) = f(x)."""
+    f = build()
+    return f(f(4 * x)), f(4 * x)
+
+
+def reflected(build: Build, x: Tensor) -> Pair:
+    """It is f(x) + f(6 - x) = 6."""
+    f = build()
+    return f(x) + f(6 - x), torch.full_like(x, 6)
+
+
+def odd(build: Build, x: Tensor) -> Pair:
+    """It is f(-x) = -f(x)."""
+    f = build()
+    return f(-x), -f(x)
+
+
+def difference_is_identity(build: Build, x: Tensor) -> Pair:
+    """It is f(x) - f(-x) = x: the two gates sum to 1."""
+    f = build()
+    return f(2 * x) - f(-2 * x), 2 * x
+
+
+def parabola(build: Build, x: Tensor) -> Pair:
+    """Between -3 and 3 it is x^2 / 6 + x / 2, so its second difference is constant: not piecewise linear."""
+    f, inside = build(), x.clamp(-2, 2)
+    return f(inside + 0.5) + f(inside - 0.5) - 2 * f(inside), torch.full_like(x, 1 / 12)
+
+
+def slopes_by_channel(build: Build, x: Tensor) -> Pair:
+    """Channels have slopes of their own, along axis 1."""
+    whole = build(5)
+    slopes = next(whole.parameters()).detach().to(x.dtype)
+    return whole(x), torch.where(x > 0, x, x * slopes.view(5, 1))
+
+
+def slopes_by_channel_function(build: Build, x: Tensor, w: Tensor) -> Pair:
+    """Each channel alone, with its slope, gives that channel."""
+    f = build()
+    return f(x, w), torch.stack([f(x[:, c], w[c]) for c in range(5)], 1)
+
+
+def eval_mean(build: Build, x: Tensor) -> Pair:
+    """In evaluation the slope is the mean of the bounds."""
+    return build(0.25, 0.75)(x), torch.where(x > 0, x, x * 0.5)
+
+
+def function_mean(build: Build, x: Tensor) -> Pair:
+    """Without training the slope is the mean of the bounds; also in it, where they are equal."""
+    f = build()
+    return torch.cat([f(x, 0.25, 0.75), f(x, 0.5, 0.5, True)]), torch.where(x > 0, x, x * 0.5).repeat(2)
+
+
+ARRANGEMENT = Law("arrangement", arrangement, (real(70),))
+ELU_LAWS = (ARRANGEMENT, Law("difference", level, (real(70),)))
+RELU6_LAWS = (ARRANGEMENT, Law("bounded", bounded, (real(70),)), Law("reflected", reflected, (real(70),)))
+HARDTANH_LAWS = (ARRANGEMENT, Law("bounded", bounded, (real(70),)), Law("odd", odd, (real(70),)))
+HARDSWISH_LAWS = (
+    ARRANGEMENT,
+    Law("difference", difference_is_identity, (real(70),)),
+    Law("parabola", parabola, (real(70),)),
+)
+
+ALPHAS: Settings = (
+    {"alpha": 0.3},
+    {"alpha": 2.5},
+    {"alpha": 0.0},
+    {"alpha": -0.5},
+    {"alpha": 0.7, "inplace": True},
+)
+BOUNDS: Settings = (
+    {"lower": 0.25},
+    {"upper": 0.5},
+    {"lower": 0.4, "upper": 0.4},
+    {"lower": -0.5, "upper": 1.5},
+    {"lower": 0.1, "upper": 0.3, "inplace": True},
+)
+LIMITS: Settings = (
+    {"min_val": -0.5},
+    {"max_val": 0.25},
+    {"min_val": 0.0, "max_val": 2.0},
+    {"min_val": -2.0, "max_val": -0.5},
+    {"min_val": -0.5, "max_val": 0.7, "inplace": True},
+)
+INPLACE: Settings = ({"inplace": True}, {"inplace": False})
+
+# Where a slope changes, and where exponentials and products overflow, in half precision too. Native's derivative at nan
+# hangs on the memory layout (relu6: 0 where it is contiguous, 1 where not), so nan is left out; -inf has a row.
+EDGES = literal([-3.0, -0.0, 0.0, 3.0, 6.0, -6.0, 1.0, -1.0, 12.0, -12.0, 89.0, 710.0, 1000.0, 12000.0, -1e-4, -1e-7])
+ENDLESS = additive(5, 9)
+
+
+def edges(module: bool) -> tuple[Case, ...]:
+    """Rows of their own for them."""
+    return (built().on(EDGES), built().on(ENDLESS)) if module else (called(EDGES), called(ENDLESS))
+
+
+def evaluated(cases: tuple[Case, ...]) -> tuple[Case, ...]:
+    """The same rows in evaluation mode."""
+    return tuple(case.but(mode="eval") for case in cases)
+
+
+SPECS = (
+    Spec(
+        "PReLU",
+        "rectifier",
+        nn.PReLU,
+        torch.nn.PReLU,
+        (
+            built(13).on(real(4, 13)),
+            built().on(real()),
+            built().on(real(17)),
+            built(3).on(real(0, 3)),
+            built(1, 0.5).on(real(2, 3, 5, 4)),
+            built(3, init=-0.3).on(real(2, 3, 5, 4)),
+            built(num_parameters=33).on(real(5, 33, 7)),
+            built(2).on(real(3, 2, 2049)),
+            built(2).on(real(1, 2, 3, 1, 3)),
+            built(0).on(real(3, 0, 2)),
+        ),
+        shape=shapes.prelu,
+        strategy=prelu_cases(MODULE),
+        regimes=POINTWISE,
+        laws=(
+            ARRANGEMENT,
+            Law("homogeneous", homogeneous, (real(70),)),
+            Law("slopes by channel", slopes_by_channel, (real(7, 5, 3),)),
+        ),
+        refusals=(
+            Refusal(built(3).on(real(4, 5)), "weight"),
+            Refusal(built(4).on(real(4)), "weight"),
+            Refusal(built(4).on(real(4, 5, 4)), "weight"),
+            Refusal(built(2).on(real()), "weight"),
+            Refusal(built(-1).on(real(4)), "num_parameters"),
+            Refusal(built(2.0).on(real(4, 2)), "num_parameters"),
+        ),
+    ),
+    Spec(
+        "functional.prelu",
+        "rectifier",
+        F.prelu,
+        torch.nn.functional.prelu,
+        (
+            called(real(4, 13), param(13)),
+            called(real(), param()),
+            called(real(17), param(1)),
+            called(real(0, 3), param(3)),
+            called(real(2, 3, 5, 4), param()),
+            called(real(2, 3, 5, 4), weight=param(3)),
+            called(real(3, 2, 2049), param(2)),
+            called(real(5, 33), param(1)),
+        ),
+        shape=prelu_shape,
+        strategy=prelu_cases(FUNCTION),
+        regimes=POINTWISE,
+        laws=(Law("slopes by channel", slopes_by_channel_function, (real(7, 5, 3), real(5))),),
+        refusals=(
+            Refusal(called(real(4, 5), param(3)), "weight"),
+            Refusal(called(real(4), param(4)), "weight"),
+            Refusal(called(real(4, 5), param(1, 5)), "weight"),
+            Refusal(called(real(4, 5), 0.3), "weight"),
+            Refusal(called(index(4, 5, high=9), param(5)), "weight"),
+        ),
+    ),
+    Spec(
+        "RReLU",
+        "rectifier",
+        nn.RReLU,
+        torch.nn.RReLU,
+        (*evaluated(rows(MODULE, *BOUNDS)), *rows(MODULE, *BOUNDS)),
+        shape=shapes.rrelu,
+        strategy=pointwise_cases(MODULE, lower=(0.0, 0.125, -0.5), upper=(0.25, 1.0)),
+        regimes=POINTWISE,
+        laws=(Law("mean of the bounds", eval_mean, (real(70),), mode="eval"),),
+        refusals=(
+            Refusal(built(0.5, 0.1).on(real(3, 4)), "lower"),
+            Refusal(built().on(index(3, 4, high=9)), "input"),
+            Refusal(built(inplace=True).on(real(3, 4)), "inplace"),
+        ),
+        randomness=Randomness(drawn_rate, statistics=slope_statistics),
+        dtypes=("float64", "float32", "bfloat16"),  # native draws no slopes for float16 on the CPU
+    ),
+    Spec(
+        "functional.rrelu",
+        "rectifier",
+        F.rrelu,
+        torch.nn.functional.rrelu,
+        (*rows(FUNCTION, *BOUNDS), *rows(FUNCTION, *({**b, "training": True} for b in ({}, *BOUNDS)))[6:]),
+        shape=shapes.rrelu,
+        strategy=pointwise_cases(FUNCTION, lower=(0.0, 0.125, -0.5), upper=(0.25, 1.0), training=(True, False)),
+        regimes=POINTWISE,
+        laws=(Law("mean of the bounds", function_mean, (real(70),)),),
+        refusals=(
+            Refusal(called(real(3, 4), 0.5, 0.1), "lower"),
+            Refusal(called(real(3, 4), 0.5, 0.1, True), "lower"),
+            Refusal(called(real(3, 4), None), "lower"),
+            Refusal(called(index(3, 4, high=9), training=True), "input"),
+            Refusal(called(real(3, 4), training=True, inplace=True), "inplace"),
+        ),
+        randomness=Randomness(drawn_rate, statistics=slope_statistics),
+        dtypes=("float64", "float32", "bfloat16"),  # native draws no slopes for float16 on the CPU
+    ),
+    Spec(
+        "ELU",
+        "rectifier",
+        nn.ELU,
+        torch.nn.ELU,
+        (*rows(MODULE, *ALPHAS), *edges(MODULE)),
+        shape=shapes.elu,
+        strategy=pointwise_cases(MODULE, alpha=(0.0, 0.25, 1.0, 3.0, -0.7)),
+        regimes=SATURATING,
+        laws=ELU_LAWS,
+        refusals=(
+            Refusal(built().on(index(3, 4, high=9)), "input"),
+            Refusal(built(1.0, True).on(real(3, 4)), "inplace"),
+            Refusal(built(None).on(real(3, 4)), "alpha"),
+        ),
+    ),
+    Spec(
+        "functional.elu",
+        "rectifier",
+        F.elu,
+        torch.nn.functional.elu,
+        (*rows(FUNCTION, *ALPHAS), *edges(FUNCTION)),
+        shape=shapes.elu,
+        strategy=pointwise_cases(FUNCTION, alpha=(0.0, 0.25, 1.0, 3.0, -0.7)),
+        regimes=SATURATING,
+        laws=ELU_LAWS,
+        refusals=(
+            Refusal(called(index(3, 4, high=9)), "input"),
+            Refusal(called(real(3, 4), 1.0, True), "inplace"),
+            Refusal(called(real(3, 4), "1"), "alpha"),
+        ),
+    ),
+    Spec(
+        "Hardtanh",
+        "rectifier",
+        nn.Hardtanh,
+        torch.nn.Hardtanh,
+        (*rows(MODULE, *LIMITS), *edges(MODULE), built(-2, 5).on(index(5, 8, low=-6, high=9))),
+        shape=shapes.hardtanh,
+        strategy=pointwise_cases(MODULE, min_val=(-1.0, 0.0, -30.0), max_val=(0.5, 3.0, 1e9)),
+        regimes=SATURATING,
+        laws=HARDTANH_LAWS,
+        refusals=(
+            Refusal(built(2.0, 1.0).on(real(3, 4)), "min_val"),
+            Refusal(built(1.0, 1.0).on(real(3, 4)), "max_val"),
+            Refusal(built().on(flag(3, 4)), "input"),
+            Refusal(built(inplace=True).on(real(3, 4)), "inplace"),
+        ),
+    ),
+    Spec(
+        "functional.hardtanh",
+        "rectifier",
+        F.hardtanh,
+        torch.nn.functional.hardtanh,
+        (
+            *rows(FUNCTION, *LIMITS),
+            *edges(FUNCTION),
+            called(real(5, 7), 0.25, 0.25),
+            called(index(5, 8, low=-6, high=9), -2, 5),
+        ),
+        shape=shapes.hardtanh,
+        strategy=pointwise_cases(FUNCTION, min_val=(-1.0, 0.0, -30.0), max_val=(0.5, 3.0, 1e9)),
+        regimes=SATURATING,
+        laws=HARDTANH_LAWS,
+        refusals=(
+            Refusal(called(real(3, 4), 2.0, 1.0), "min_val"),
+            Refusal(called(real(3, 4), None), "min_val"),
+            Refusal(called(flag(3, 4)), "input"),
+            Refusal(called(real(3, 4), inplace=True), "inplace"),
+        ),
+    ),
+    Spec(
+        "ReLU6",
+        "rectifier",
+        nn.ReLU6,
+        torch.nn.ReLU6,
+        (*rows(MODULE, *INPLACE), *edges(MODULE), built().on(index(5, 8, low=-6, high=9))),
+        shape=shapes.relu6,
+        strategy=pointwise_cases(MODULE),
+        regimes=SATURATING,
+        laws=RELU6_LAWS,
+        refusals=(Refusal(built().on(flag(3, 4)), "input"), Refusal(built(True).on(real(3, 4)), "inplace")),
+    ),
+    Spec(
+        "functional.relu6",
+        "rectifier",
+        F.relu6,
+        torch.nn.functional.relu6,
+        (*rows(FUNCTION, *INPLACE), *edges(FUNCTION), called(index(5, 8, low=-6, high=9))),
+        shape=shapes.relu6,
+        strategy=pointwise_cases(FUNCTION),
+        regimes=SATURATING,
+        laws=RELU6_LAWS,
+        refusals=(Refusal(called(flag(3, 4)), "input"), Refusal(called(real(3, 4), True), "inplace")),
+    ),
+    Spec(
+        "Hardswish",
+        "rectifier",
+        nn.Hardswish,
+        torch.nn.Hardswish,
+        (*rows(MODULE, *INPLACE), *edges(MODULE)),
+        shape=shapes.hardswish,
+        strategy=pointwise_cases(MODULE),
+        regimes=SATURATING,
+        laws=HARDSWISH_LAWS,
+        refusals=(Refusal(built().on(index(3, 4, high=9)), "input"), Refusal(built(True).on(real(3, 4)), "inplace")),
+    ),
+    Spec(
+        "functional.hardswish",
+        "rectifier",
+        F.hardswish,
+        torch.nn.functional.hardswish,
+        (*rows(FUNCTION, *INPLACE), *edges(FUNCTION)),
+        shape=shapes.hardswish,
+        strategy=pointwise_cases(FUNCTION),
+        regimes=SATURATING,
+        laws=HARDSWISH_LAWS,
+        refusals=(Refusal(called(index(3, 4, high=9)), "input"), Refusal(called(real(3, 4), True), "inplace")),
+    ),
+)
