@@ -79,14 +79,17 @@ def switch_norm(
     check_dtypes(input, weight=weight, bias=bias, running_mean=running_mean, running_var=running_var, **logits)
 
     wide = input.to(wide_dtype(input)).flatten(2)  # (N, C, S)
+    origin = wide.detach().mean()  # means count from here: their differences would be lost in large ones
+    wide = wide - origin
     mean_in, var_in = _instance(wide)  # (N, C, 1)
     mean_ln, var_ln = _average(mean_in, var_in, 1)  # (N, 1, 1)
     if training:
         mean_bn, var_bn = _average(mean_in, var_in, 0)  # (1, C, 1)
         count = wide.shape[0] * wide.shape[2]
-        _remember(running_mean, running_var, mean_bn.detach(), var_bn.detach(), count, momentum)
+        _remember(running_mean, running_var, mean_bn.detach() + origin, var_bn.detach(), count, momentum)
     elif running_mean is not None and running_var is not None:
         mean_bn, var_bn = (r.detach().to(wide.dtype).reshape(1, -1, 1) for r in (running_mean, running_var))
+        mean_bn = mean_bn - origin
 
     w, v = (softmax(given.to(wide.dtype), 0) for given in (mean_weight, var_weight))  # (3)
     variance = v[0] * var_in + v[1] * var_ln + v[2] * var_bn  # (N, C, 1)

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from refops.parity.describe import short_name
 from refops.parity.item import Item, items, run_item
 from refops.parity.record import Finding, Record
 from refops.parity.spec import Spec
 from refops.parity.specs import all_specs, find
 from refops.parity.subject import Operator, kind_of
 
+OWN = ("value", "gradient", "shape", "dtype", "inputs", "refusals", "exceptions", "vmap", "primitives", "views")
 SORTS = {"module": "a class", "function": "a function", "optimizer": "an optimizer class"}
 
 
@@ -57,10 +59,24 @@ class Conformance:
     seconds: float = 600.0  # one item may take
 
     def items(self) -> Iterator[tuple[Item, Operator]]:
-        """Every item with its subject."""
+        """Every item with its subject.
+
+        At the quick level a function that is the forward pass of a module judged beside it is asked in float32, and
+        only what is its own, `OWN`: the module's items run it in every dtype and through every check.
+        """
+        whole = self.level != "quick" or self.dtypes or self.checks
+        called = set() if whole else self._called()
         for spec, subject in self.subjects:
-            found = items(spec, subject, device=self.device, dtypes=self.dtypes, checks=self.checks, level=self.level)
+            inner = spec.kind == "function" and short_name(spec) in called
+            dtypes, checks = (("float32",), OWN) if inner else (self.dtypes, self.checks)
+            found = items(spec, subject, device=self.device, dtypes=dtypes, checks=checks, level=self.level)
             yield from ((item, subject) for item in found)
+
+    def _called(self) -> set[str]:
+        """The names in the forward passes of the references judged here that are modules."""
+        modules = [spec.reference for spec, subject in self.subjects if spec.kind == "module" and subject.reference]
+        codes = [module.forward.__code__ for module in modules if hasattr(module.forward, "__code__")]  # type: ignore[attr-defined]
+        return {name for code in codes for name in code.co_names}
 
 
 def conforms(

@@ -38,8 +38,9 @@ def reference_name(spec: Spec) -> str:
 
 def file_of(spec: Spec) -> str:
     """The reference's file inside the package, `nn/normalization.py`; empty where it has none."""
+    reference = getattr(refops.nn, spec.name, spec.reference)  # a spec may put another constructor around it
     try:
-        source = inspect.getsourcefile(inspect.unwrap(spec.reference))
+        source = inspect.getsourcefile(inspect.unwrap(reference))
         return Path(str(source)).resolve().relative_to(PACKAGE.resolve()).as_posix()
     except (TypeError, ValueError):
         return ""

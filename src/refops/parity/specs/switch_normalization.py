@@ -43,35 +43,45 @@ def one_by_one(
 ) -> Tensor:
     """Equation 3 for one channel of one sample after the other, each of its three statistics from the numbers it is of.
 
-    Nothing is shared between the statistics; `var_mean` runs along the numbers once, updating as it goes.
+    Nothing is shared between them. In float64 means count from a common origin and only differences are mixed,
+    for large means swallow them. In float32 it is done as anybody would: the yardstick of honest rounding.
     """
     if not len(input):
         return input.clone()
+    origin = input.detach().mean() if input.dtype == torch.float64 else 0.0
+    input = input - origin
     w, v = (p.exp() / p.exp().sum() for p in (mean_weight - mean_weight.max(), var_weight - var_weight.max()))
     layers = [moments(sample) for sample in input]
     batches = [moments(input[:, c]) for c in range(input.shape[1])]
     if not training and running_mean is not None and running_var is not None:
-        batches = list(zip(running_mean.detach(), running_var.detach(), strict=True))
+        batches = list(zip(running_mean.detach() - origin, running_var.detach(), strict=True))
     elif training and running_mean is not None and running_var is not None:
         for c in range(input.shape[1]):
             var, mean = torch.var_mean(input[:, c].detach())
-            running_mean[c] += momentum * (mean - running_mean[c])
+            running_mean[c] += momentum * (mean + origin - running_mean[c])
             running_var[c] += momentum * (var - running_var[c])
     maps = []
     for n, sample in enumerate(input):
         for c, x in enumerate(sample):
             (m0, v0), (m1, v1), (m2, v2) = moments(x), layers[n], batches[c]
-            variance = v[0] * v0 + v[1] * v1 + v[2] * v2
-            y = (w[0] * (x - m0) + w[1] * (x - m1) + w[2] * (x - m2)) / torch.sqrt(variance + eps)
+            y = (x - mixture(w, m0, m1, m2)) / torch.sqrt(mixture(v, v0, v1, v2) + eps)
             y = y if weight is None else y * weight[c]
             maps.append(y if bias is None else y + bias[c])
     return torch.stack(maps).reshape(input.shape)
 
 
+def mixture(weights: Tensor, first: Tensor, second: Tensor, third: Tensor) -> Tensor:
+    """The sum of the three by weights that sum to 1."""
+    if weights.dtype == torch.float64:
+        return first + weights[1] * (second - first) + weights[2] * (third - first)
+    return weights[0] * first + weights[1] * second + weights[2] * third
+
+
 def moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and biased variance of all numbers."""
-    if x.numel() == 1:  # whose variance `var_mean` gives, but no gradient
-        return x.sum(), (x - x).sum()
+    """Mean and biased variance of all numbers; `var_mean` runs along them once, which in float64 is not good enough."""
+    if x.dtype == torch.float64 or x.numel() == 1:  # of one number `var_mean` has no gradient
+        mean = x.mean()
+        return mean, (x - mean).square().mean()
     var, mean = torch.var_mean(x, correction=0)
     return mean, var
 
