@@ -158,6 +158,7 @@ def test_an_error_inside_a_package_is_not_mistaken_for_its_absence(monkeypatch):
 
 KILLED = """
 import os, signal, sys
+from pathlib import Path
 from refops.training import checkpoint, loop
 import torch
 from refops.training import Settings, fit, {task}

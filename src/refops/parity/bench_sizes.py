@@ -89,6 +89,9 @@ _LONG = (real(1, 8, 1024, 64),) * 3
 _TOKENS = real(8, 128, 256)
 _LOGITS = real(4096, 1000)
 
+_VOLUME = real(4, 32, 16, 32, 32)
+_MORE = ("PReLU", "RReLU", "ELU", "ReLU6", "Hardtanh", "Hardswish", "Softplus", "Mish")
+
 SIZES: tuple[Row, ...] = (
     _small("Linear", built(16, 32).on(real(4, 16))),
     Row("Linear", "256x512 to 2048", built(512, 2048).on(real(256, 512)), mark=1.1),
@@ -179,11 +182,18 @@ SIZES: tuple[Row, ...] = (
     *_optimizer("optim.LAMB", 1.25, "optim.Adam", lr=1e-3),
     *_optimizer("optim.Lookahead", 1.03, "optim.AdamW", lr=1e-3),
     Row("ConvTranspose2d", "16x64x16x16 to 32, k4s2p1", built(64, 32, 4, 2, 1).on(real(16, 64, 16, 16)), mark=3.2),
+    Row("ConvTranspose1d", "16x64x256 to 32, k4s2p1", built(64, 32, 4, 2, 1).on(real(16, 64, 256))),
+    Row("ConvTranspose3d", "2x16x8x16x16 to 16, k4s2p1", built(16, 16, 4, 2, 1).on(real(2, 16, 8, 16, 16))),
+    *(Row(f"Adaptive{kind}Pool1d", "16x64x1024 to 7", built(7).on(real(16, 64, 1024))) for kind in ("Avg", "Max")),
+    *(Row(f"Adaptive{kind}Pool3d", "4x32x16x32x32 to 4", built(4).on(_VOLUME)) for kind in ("Avg", "Max")),
+    Row("AdaptiveMaxPool2d", "32x64x32x32 to 7", built(7).on(_IMAGE)),
+    Row("MaxUnpool1d", "16x64x512, k2s2", built(2).on(real(16, 64, 512), index(16, 64, 512, high=1024))),
+    Row("MaxUnpool3d", "4x32x8x16x16, k2s2", built(2).on(real(4, 32, 8, 16, 16), index(4, 32, 8, 16, 16, high=16384))),
     Row("AdaptiveAvgPool2d", "32x512x7x7 to 1", built(1).on(real(32, 512, 7, 7)), mark=1.0),
     Row("AdaptiveAvgPool2d", "32x64x32x32 to 7", built(7).on(_IMAGE), mark=0.7),
     Row("MaxUnpool2d", "32x64x16x16, k2s2", built(2).on(real(32, 64, 16, 16), index(32, 64, 16, 16, high=1024))),
     Row("EmbeddingBag", "512 bags of 8, 30000x256", built(30000, 256).on(index(512, 8, high=30000))),
-    *(row for name in ("PReLU", "ELU", "ReLU6", "Hardswish", "Softplus", "Mish") for row in _pointwise(name)),
+    *(row for name in _MORE for row in _pointwise(name)),
     Row("SmoothL1Loss", "1024x1000", built().on(real(1024, 1000), param(1024, 1000)), mark=8.0),
     Row("HuberLoss", "1024x1000", built().on(real(1024, 1000), param(1024, 1000)), mark=8.0),
     Row("TripletMarginLoss", "1024x128", built().on(*(real(1024, 128),) * 3)),

@@ -22,8 +22,8 @@ from refops.parity.subject import Instance, Operator
 def regimes(lab: Lab) -> Iterator[Case]:
     """The first row in every regime, the others in `ordinary` and one regime in turn; all in all at the full level.
 
-    A row that names its own regimes (`only`) gets those. Outside float32, quick takes every second row, in float64 every
-    fourth, in `ordinary`.
+    A row that names its own regimes (`only`) gets those. Outside float32, quick takes every second row, in float64
+    every fourth, in `ordinary`.
     """
     rows = [c for c in lab.rows() if lab.deterministic(c)]
     rows = rows or [c.but(mode="eval") for c in lab.rows()]
