@@ -12,7 +12,7 @@ from torch import Tensor
 from refops.functional import activation as F
 from refops.nn import activation as nn
 from refops.parity.case import Case, buffer, built, called, flag, index, real
-from refops.parity.spec import POINTWISE, Law, Refusal, Spec
+from refops.parity.spec import POINTWISE, Difference, Law, Refusal, Spec
 from refops.shapes import activation as shapes
 
 if TYPE_CHECKING:
@@ -164,6 +164,13 @@ SLOPES: tuple[dict[str, Any], ...] = (
     {"negative_slope": -0.5},
     {"negative_slope": 0.3, "inplace": True},
 )
+INDUCTOR = (
+    Difference(
+        "compiled by inductor, digits are lost near 0: the full level says so",
+        "float32 x = 0.00179632735: 0.0017963507 compiled, 0.0017963253 eager and native, truth 0.0017963254",
+        "inductor vectorises expm1 as exp - 1, measured with torch 2.13 on x86-64",
+    ),
+)
 GELU_FORMS: tuple[dict[str, Any], ...] = ({"approximate": "none"}, {"approximate": "tanh"})
 
 
@@ -259,6 +266,7 @@ SPECS = (
         strategy=pointwise_cases(MODULE),
         regimes=POINTWISE,
         laws=TANH_LAWS,
+        differences=INDUCTOR,
     ),
     Spec(
         "functional.tanh",
@@ -271,6 +279,7 @@ SPECS = (
         strategy=pointwise_cases(FUNCTION),
         regimes=POINTWISE,
         laws=TANH_LAWS,
+        differences=INDUCTOR,
     ),
     Spec(
         "GELU",
