@@ -3,6 +3,7 @@
 Names and arguments are native torch's. Results that are views in torch are views here, of the same strides.
 """
 
+from refops.tensor.axes import expand, narrow, permute, select, squeeze, transpose, unsqueeze
 from refops.tensor.contraction import bmm, einsum, matmul, mm
 from refops.tensor.indexing import slicing
 from refops.tensor.joining import cat, chunk, split, stack
@@ -19,18 +20,7 @@ from refops.tensor.pointwise import (
     where,
 )
 from refops.tensor.reductions import max, mean, min, sum, var
-from refops.tensor.views import (
-    expand,
-    flatten,
-    narrow,
-    permute,
-    reshape,
-    select,
-    squeeze,
-    transpose,
-    unsqueeze,
-    view,
-)
+from refops.tensor.views import flatten, reshape, view
 
 __all__ = [
     "add",

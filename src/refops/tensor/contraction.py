@@ -12,11 +12,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from refops.tensor.axes import expand, permute, select, squeeze, unsqueeze
 from refops.tensor.equation import aligned, parsed
 from refops.tensor.pointwise import broadcast_shape
 from refops.tensor.reductions import sum
 from refops.tensor.strides import numel
-from refops.tensor.views import expand, permute, reshape, select, squeeze, unsqueeze
+from refops.tensor.views import reshape
 
 __all__ = ["bmm", "einsum", "matmul", "mm"]
 
@@ -37,6 +38,7 @@ def mm(input: Tensor, mat2: Tensor) -> Tensor:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.mm.html
 
     Example:
+        >>> import torch
         >>> mm(torch.tensor([[1, 2], [3, 4]]), torch.tensor([[5], [6]]))
         tensor([[17],
                 [39]])
@@ -61,6 +63,7 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.bmm.html
 
     Example:
+        >>> import torch
         >>> bmm(torch.ones(10, 3, 4), torch.ones(10, 4, 5)).shape
         torch.Size([10, 3, 5])
     """
@@ -108,6 +111,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.matmul.html
 
     Example:
+        >>> import torch
         >>> matmul(torch.ones(10, 3, 4), torch.ones(4, 5)).shape, matmul(torch.ones(2, 1, 3, 4), torch.ones(4)).shape
         (torch.Size([10, 3, 5]), torch.Size([2, 1, 3]))
     """
@@ -163,6 +167,7 @@ def einsum(equation: str, *operands: Tensor | Sequence[Tensor]) -> Tensor:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.einsum.html
 
     Example:
+        >>> import torch
         >>> einsum("ij,j->i", torch.tensor([[1, 2], [3, 4]]), torch.tensor([5, 6]))
         tensor([17, 39])
         >>> einsum("ii->i", torch.tensor([[1, 2], [3, 4]]))

@@ -37,6 +37,7 @@ def slicing(input: Tensor, *slices: Any) -> Tensor:
     Source: https://docs.pytorch.org/docs/stable/tensor_view.html
 
     Example:
+        >>> import torch
         >>> slicing(torch.arange(1, 11), slice(1, 9, 2))
         tensor([2, 4, 6, 8])
         >>> slicing(torch.arange(6).view(2, 3), ..., -1)

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from refops.tensor.axes import narrow, unsqueeze
 from refops.tensor.strides import axis_of
-from refops.tensor.views import narrow, unsqueeze
 
 __all__ = ["cat", "chunk", "split", "stack"]
 
@@ -39,6 +39,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.cat.html
 
     Example:
+        >>> import torch
         >>> cat([torch.tensor([[1, 2]]), torch.tensor([[3, 4], [5, 6]])])
         tensor([[1, 2],
                 [3, 4],
@@ -114,6 +115,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.stack.html
 
     Example:
+        >>> import torch
         >>> stack([torch.tensor([1, 2]), torch.tensor([3, 4])], dim=1)
         tensor([[1, 3],
                 [2, 4]])
@@ -144,6 +146,7 @@ def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.split.html
 
     Example:
+        >>> import torch
         >>> split(torch.arange(5), 2)
         (tensor([0, 1]), tensor([2, 3]), tensor([4]))
     """
@@ -191,6 +194,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.chunk.html
 
     Example:
+        >>> import torch
         >>> chunk(torch.arange(5), 4)
         (tensor([0, 1]), tensor([2, 3]), tensor([4]))
     """

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from refops.tensor.axes import expand, select, unsqueeze
 from refops.tensor.joining import stack
 from refops.tensor.strides import Ints
-from refops.tensor.views import expand, select, unsqueeze
 
 __all__ = ["add", "broadcast_shape", "broadcast_tensors", "div", "maximum", "minimum", "mul", "sqrt", "sub", "where"]
 
@@ -66,6 +66,7 @@ def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     Trap: the results are views in which one number stands at many places.
 
     Example:
+        >>> import torch
         >>> [t.tolist() for t in broadcast_tensors(torch.tensor([1, 2]), torch.tensor([[3], [4]]))]
         [[[1, 2], [1, 2]], [[3, 3], [4, 4]]]
     """
@@ -98,6 +99,7 @@ def add(input: Any, other: Any, *, alpha: Number = 1) -> Tensor:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.add.html
 
     Example:
+        >>> import torch
         >>> add(torch.tensor([[1.0], [2.0], [3.0]]), torch.arange(4.0), alpha=10)
         tensor([[ 1., 11., 21., 31.],
                 [ 2., 12., 22., 32.],
@@ -120,6 +122,7 @@ def sub(input: Any, other: Any, *, alpha: Number = 1) -> Tensor:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.sub.html
 
     Example:
+        >>> import torch
         >>> sub(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 5.0]), alpha=2)
         tensor([-5., -8.])
     """
@@ -156,6 +159,7 @@ def mul(input: Any, other: Any) -> Tensor:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.mul.html
 
     Example:
+        >>> import torch
         >>> mul(torch.tensor([[1], [2]]), torch.tensor([3, 4]))
         tensor([[3, 4],
                 [6, 8]])
@@ -184,6 +188,7 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.div.html
 
     Example:
+        >>> import torch
         >>> div(torch.tensor([-7, 7]), 2, rounding_mode="floor"), div(torch.tensor([-7, 7]), 2, rounding_mode="trunc")
         (tensor([-4,  3]), tensor([-3,  3]))
     """
@@ -245,6 +250,7 @@ def sqrt(input: Tensor) -> Tensor:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.sqrt.html
 
     Example:
+        >>> import torch
         >>> sqrt(torch.tensor([4.0, 0.0, -1.0]))
         tensor([2., 0., nan])
     """
@@ -271,6 +277,7 @@ def maximum(input: Tensor, other: Tensor) -> Tensor:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.maximum.html
 
     Example:
+        >>> import torch
         >>> maximum(torch.tensor([[1], [5]]), torch.tensor([3, 4]))
         tensor([[3, 4],
                 [5, 5]])
@@ -294,6 +301,7 @@ def minimum(input: Tensor, other: Tensor) -> Tensor:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.minimum.html
 
     Example:
+        >>> import torch
         >>> minimum(torch.tensor([1.0, 5.0]), torch.tensor([3.0, float("nan")]))
         tensor([1., nan])
     """
@@ -356,6 +364,7 @@ def where(condition: Tensor, input: Any, other: Any) -> Tensor:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.where.html
 
     Example:
+        >>> import torch
         >>> where(torch.tensor([[True], [False]]), torch.tensor([1, 2]), 0)
         tensor([[1, 2],
                 [0, 0]])

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from refops.tensor.axes import expand, narrow, permute, select, unsqueeze
 from refops.tensor.strides import axis_of, numel
-from refops.tensor.views import expand, flatten, narrow, permute, reshape, select, unsqueeze
+from refops.tensor.views import flatten, reshape
 
 __all__ = ["Extremum", "max", "mean", "min", "sum", "var"]
 
@@ -39,6 +40,7 @@ def sum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: torch.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.sum.html
 
     Example:
+        >>> import torch
         >>> sum(torch.arange(4 * 5 * 6).view(4, 5, 6), (2, 1))
         tensor([ 435, 1335, 2235, 3135])
     """
@@ -98,6 +100,7 @@ def mean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: torch
     Source: https://docs.pytorch.org/docs/stable/generated/torch.mean.html
 
     Example:
+        >>> import torch
         >>> mean(torch.tensor([[1.0, 2.0], [3.0, 5.0]]), 1, keepdim=True)
         tensor([[1.5000],
                 [4.0000]])
@@ -143,6 +146,7 @@ def var(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.var.html
 
     Example:
+        >>> import torch
         >>> x = torch.tensor([[1.0, 2.0, 3.0, 6.0]])
         >>> var(x, 1), var(x, 1, correction=0)
         (tensor([4.6667]), tensor([3.5000]))
@@ -190,6 +194,7 @@ def max(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.max.html
 
     Example:
+        >>> import torch
         >>> max(torch.tensor([[1, 5, 5], [4, 2, 0]]), 1)
         Extremum(values=tensor([5, 4]), indices=tensor([1, 0]))
     """
@@ -212,6 +217,7 @@ def min(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.min.html
 
     Example:
+        >>> import torch
         >>> min(torch.tensor([3.0, float("nan"), 1.0]), 0).indices
         tensor(1)
     """

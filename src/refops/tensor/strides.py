@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["Geometry", "Rule", "axis_of", "numel", "overlaps", "relabel", "row_major"]
+__all__ = ["Geometry", "Rule", "axis_of", "given_sizes", "numel", "overlaps", "relabel", "require_int", "row_major"]
 
 Ints = tuple[int, ...]
 Geometry = tuple[Ints, Ints, Ints]  # size, stride, and the first index taken along each axis of the input
@@ -27,6 +27,7 @@ def relabel(input: Tensor, rule: Rule) -> Tensor:
     """The view of `input` that `rule` describes: the same storage, other labels.
 
     Example:
+        >>> import torch
         >>> relabel(torch.arange(6).view(2, 3), lambda size, stride: (size[::-1], stride[::-1], ()))
         tensor([[0, 3],
                 [1, 4],
@@ -142,3 +143,27 @@ def axis_of(rank: int, dim: Any, name: str = "dim") -> int:
     if not -axes <= dim < axes:
         raise IndexError(f"{name} must be in [{-axes}, {axes - 1}] for a tensor of {rank} axes, got {dim}")
     return dim % axes
+
+
+def given_sizes(shape: tuple[Any, ...], name: str) -> Ints:
+    """Sizes given as one sequence or one by one.
+
+    Raises:
+        TypeError: if one of them is no int.
+    """
+    sizes = shape[0] if len(shape) == 1 and isinstance(shape[0], Sequence) else shape
+    if isinstance(sizes, str):
+        raise TypeError(f"{name} must hold ints, got {sizes!r}")
+    for n in sizes:
+        require_int(n, name)
+    return tuple(sizes)
+
+
+def require_int(value: Any, name: str) -> None:
+    """Refuse what is no int, booleans included.
+
+    Raises:
+        TypeError: naming the argument.
+    """
+    if not isinstance(value, int | torch.SymInt) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an int, got {value!r}")

@@ -12,19 +12,9 @@ from refops.parity.case import Case, called, real
 from refops.parity.spec import POINTWISE, Law, Refusal, Spec
 from refops.shapes import tensor as shapes
 from refops.shapes.reshaping import flatten as flatten_shape
+from refops.tensor.axes import expand, narrow, permute, select, squeeze, transpose, unsqueeze
 from refops.tensor.indexing import slicing
-from refops.tensor.views import (
-    expand,
-    flatten,
-    narrow,
-    permute,
-    reshape,
-    select,
-    squeeze,
-    transpose,
-    unsqueeze,
-    view,
-)
+from refops.tensor.views import flatten, reshape, view
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
