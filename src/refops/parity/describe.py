@@ -27,7 +27,10 @@ def short_name(spec: Spec) -> str:
 def native_name(spec: Spec) -> str:
     """Where torch keeps it: `torch.nn.LayerNorm`, `torch.nn.functional.layer_norm`, `torch.optim.AdamW`."""
     if spec.name.startswith("tensor."):
-        return ("torch." if hasattr(torch, short_name(spec)) else "torch.Tensor.") + short_name(spec)
+        short = short_name(spec)
+        if not hasattr(torch.Tensor, short) and not hasattr(torch, short):
+            return "torch.Tensor.__getitem__"  # slicing, which torch spells x[...]
+        return ("torch." if hasattr(torch, short) else "torch.Tensor.") + short
     return {"module": "torch.nn.", "function": "torch.nn.", "optimizer": "torch."}[spec.kind] + spec.name
 
 
