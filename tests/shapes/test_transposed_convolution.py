@@ -21,7 +21,6 @@ FORMULAS = {1: conv_transpose1d, 2: conv_transpose2d, 3: conv_transpose3d}
 LAYERS = {1: torch.nn.ConvTranspose1d, 2: torch.nn.ConvTranspose2d, 3: torch.nn.ConvTranspose3d}
 CONVOLUTIONS = {1: torch.nn.functional.conv1d, 2: torch.nn.functional.conv2d, 3: torch.nn.functional.conv3d}
 REFUSED = (RuntimeError, ValueError, TypeError)
-EVEN = "ignore:Using padding='same' with even kernel lengths"
 NAMES = r"input|channels|kernel_size|stride|padding|dilation|groups|output_padding|output_size"
 
 
@@ -139,7 +138,6 @@ def test_weight_begins_with_the_input_channels():
     assert tuple(torch.nn.ConvTranspose2d(3, 1, 3, stride=2).weight.shape) == (3, 1, 3, 3)
 
 
-@pytest.mark.filterwarnings(EVEN)
 @given(st.data())
 @settings(deadline=None, max_examples=80)
 def test_matrix_has_a_row_for_every_output(data):
@@ -178,7 +176,6 @@ def test_documented_matrices():
     assert torch.dist(matrix.T @ matrix @ image, image) > 1  # the transpose is not the inverse
 
 
-@pytest.mark.filterwarnings(EVEN)
 @pytest.mark.parametrize(
     ("input", "arguments", "expected"),
     [
