@@ -6,9 +6,11 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from refops.parity import conforms
 from refops.parity.record import Record, read_records
 
 MINE = """
@@ -118,3 +120,16 @@ def test_a_subject_that_hangs_or_dies_is_reported_and_the_run_goes_on(folder: Pa
     assert len(records) == 2, "both checks are told of"
     assert all(said in r.reason for r in records), [r.reason for r in records]
     assert json.loads((folder / "run.json").read_text())["torch"]
+
+
+def test_a_function_inside_a_judged_module_is_asked_only_what_is_its_own() -> None:
+    def asked(*names: str, **options: Any) -> set[tuple[str, str]]:
+        found = (item for item, _ in conforms(to=names, **options).items())
+        return {(item.check.name, item.dtype) for item in found if item.spec.kind == "function"}
+
+    alone, beside = asked("functional.relu"), asked("functional.relu", "ReLU")
+    assert {dtype for _, dtype in beside} == {"float32"}
+    assert ("value", "float32") in beside < alone
+    assert ("compile", "float32") in alone - beside
+    assert asked("functional.relu", "ReLU", level="full") >= alone
+    assert asked("tensor.sum", "LocalAttention") == asked("tensor.sum")  # a method of that name is another thing

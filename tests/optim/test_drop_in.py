@@ -167,11 +167,11 @@ def test_every_scheduler_accepts_it(kind):
         lambda: schedules.ReduceLROnPlateau(optimizer),
         lambda: schedules.ExponentialLR(optimizer, 0.9),
     ):
-        make()
+        assert make().optimizer is optimizer
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if not isinstance(optimizer, optim.Lookahead) and "betas" in optimizer.defaults:
-            schedules.OneCycleLR(optimizer, max_lr=0.1, total_steps=10)
+            assert schedules.OneCycleLR(optimizer, max_lr=0.1, total_steps=10).optimizer is optimizer
 
 
 @pytest.mark.parametrize("kind", EVERY)

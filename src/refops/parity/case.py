@@ -95,18 +95,19 @@ class Arguments:
 
     def draws(self) -> Iterator[Draw]:
         """Every tensor among the arguments, also inside tuples, in order."""
-        yield from (d for value in (*self.args, *self.keywords.values()) for d in _draws_in(value))
+        yield from (d for value in (*self.args, *self.keywords.values()) for d in draws_in(value))
 
     def __repr__(self) -> str:
         return ", ".join([*map(repr, self.args), *(f"{k}={v!r}" for k, v in self.kwargs)])
 
 
-def _draws_in(value: Any) -> Iterator[Draw]:
+def draws_in(value: Any) -> Iterator[Draw]:
+    """Every tensor in a value, tuples and lists opened."""
     if isinstance(value, Draw):
         yield value
     elif isinstance(value, tuple | list):
         for item in value:
-            yield from _draws_in(item)
+            yield from draws_in(item)
 
 
 DEFAULTS: dict[str, Any] = {

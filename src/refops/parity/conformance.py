@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import FunctionType, ModuleType
 from typing import Any
 
-from refops.parity.describe import short_name
 from refops.parity.item import Item, items, run_item
 from refops.parity.record import Finding, Record
 from refops.parity.spec import Spec
@@ -67,16 +67,21 @@ class Conformance:
         whole = self.level != "quick" or self.dtypes or self.checks
         called = set() if whole else self._called()
         for spec, subject in self.subjects:
-            inner = spec.kind == "function" and short_name(spec) in called
+            inner = spec.kind == "function" and spec.reference in called
             dtypes, checks = (("float32",), OWN) if inner else (self.dtypes, self.checks)
             found = items(spec, subject, device=self.device, dtypes=dtypes, checks=checks, level=self.level)
             yield from ((item, subject) for item in found)
 
-    def _called(self) -> set[str]:
-        """The names in the forward passes of the references judged here that are modules."""
-        modules = [spec.reference for spec, subject in self.subjects if spec.kind == "module" and subject.reference]
-        codes = [module.forward.__code__ for module in modules if hasattr(module.forward, "__code__")]  # type: ignore[attr-defined]
-        return {name for code in codes for name in code.co_names}
+    def _called(self) -> set[Callable[..., Any]]:
+        """The functions that the forward passes of the references judged here call, be it as `relu` or as `F.relu`."""
+        modules: list[Any] = [s.reference for s, subject in self.subjects if s.kind == "module" and subject.reference]
+        called: set[Callable[..., Any]] = set()
+        for forward in (module.forward for module in modules):
+            names, scope = forward.__code__.co_names, forward.__globals__
+            packages = [vars(scope[name]) for name in names if isinstance(scope.get(name), ModuleType)]
+            found = (place[name] for place in (scope, *packages) for name in names if name in place)
+            called.update(f for f in found if isinstance(f, FunctionType))
+        return called
 
 
 def conforms(

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from refops.parity.case import Case, Draw
+from refops.parity.case import Case, draws_in
 from refops.parity.draw import draws_with_position, dtype_of, fill, lay, numbers, seed_global
 from refops.parity.spec import Spec
 from refops.parity.subject import Instance, Operator
@@ -179,12 +179,6 @@ class Workshop:
         labels = [given[i] if i < len(given) else f"argument {i}" for i in range(len(case.call.args))]
         labels += [k for k, _ in case.call.kwargs]
         nested = zip(labels, (*case.call.args, *case.call.keywords.values()), strict=True)
-        leaves = [k for k, v in nested for d in _draws(v) if d.differentiable]
+        leaves = [k for k, v in nested for d in draws_in(v) if d.differentiable]
         heads = ["output"] if outputs == 1 else [f"output[{i}]" for i in range(outputs)]
         return heads + [f"gradient of {k}" for k in (*leaves, *instance.parameters())]
-
-
-def _draws(value: Any) -> Iterator[Draw]:
-    from refops.parity.case import _draws_in
-
-    return _draws_in(value)

@@ -5,8 +5,9 @@ Legend: N batch, C channels, *S any spatial axes.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+
+from refops.shapes.batch_normalization import batch_norm
 
 __all__ = ["switch_norm", "switch_norm1d", "switch_norm2d", "switch_norm3d"]
 
@@ -25,13 +26,7 @@ def switch_norm(
     """
     if len(input) < 3 or 0 in input[1:]:
         raise ValueError(f"input must be (N, C, *S), none empty but the batch, got {tuple(input)}")
-    if num_features is not None and input[1] != num_features:
-        raise ValueError(f"input must have num_features={num_features} channels, got {input[1]}")
-    if eps < 0 or (training and eps == 0):
-        raise ValueError(f"eps must be positive in training and never negative, got {eps}")
-    if training and input[0] * math.prod(input[2:]) == 1:
-        raise ValueError(f"input must have more than 1 value per channel in training, got {tuple(input)}")
-    return tuple(input)
+    return batch_norm(input, num_features, training, eps)
 
 
 def switch_norm1d(
