@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from refops.parity.bench import COMPILED, pair
-from refops.parity.bench_sizes import Row
+from refops.parity.timing.bench import COMPILED, pair
+from refops.parity.timing.sizes import Row
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

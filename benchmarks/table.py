@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from refops.parity.bench import Timing, closing_line, duration
+from refops.parity.timing.bench import Timing, closing_line, duration
 
 PAGE = Path(__file__).with_name("README.md")
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"

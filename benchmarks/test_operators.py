@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from refops.parity.bench import COMPILED
-from refops.parity.bench_sizes import SIZES, Row
+from refops.parity.timing.bench import COMPILED
+from refops.parity.timing.sizes import SIZES, Row
 
 OPERATORS = [row for row in SIZES if "step" not in row.modes and not row.whole]
 MODES = ["forward", "forward+backward", COMPILED + "forward", COMPILED + "forward+backward"]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from refops.parity.bench_sizes import SIZES, Row
+from refops.parity.timing.sizes import SIZES, Row
 
 OPTIMIZERS = [row for row in SIZES if row.spec.startswith("optim.")]
 

@@ -10,9 +10,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from refops.parity.bench import Timing, closing_line, draw, duration, geometric_mean, measure, pair, select, table
-from refops.parity.bench_sizes import RESNET18, SIZES, Row
 from refops.parity.specs import all_specs, find
+from refops.parity.timing.bench import (
+    Timing,
+    closing_line,
+    draw,
+    duration,
+    geometric_mean,
+    measure,
+    pair,
+    select,
+    table,
+)
+from refops.parity.timing.sizes import RESNET18, SIZES, Row
 
 SMALL = [row for row in SIZES if not row.realistic]
 MADE = Timing("Linear", "small [x]", "forward", True, 1.1, 2e-3, 1e-3, 2.0, 1.5, 2.5)

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from refops.cli import INSTALL, main
-from refops.parity.options import CheckOptions, parse_state_map
 from refops.parity.record import Record, write_records
+from refops.parity.running.options import CheckOptions, parse_state_map
 from refops.parity.specs import all_specs
 
 SHAPE = ["shape", "Conv2d", "3x224x224", "--out-channels", "64"]
@@ -95,7 +95,7 @@ def test_list_has_one_line_per_spec(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_list_primitives_counts_them(capsys: pytest.CaptureFixture[str]) -> None:
-    from refops.parity.primitives import PRIMITIVES
+    from refops.parity.judging.primitives import PRIMITIVES
 
     text = output(capsys, "list", "--primitives")
     assert all(name in text for name in PRIMITIVES)
@@ -130,7 +130,7 @@ def test_shape(capsys: pytest.CaptureFixture[str], words: str, shape: str) -> No
 
 
 def test_check_hands_its_options_to_the_runner(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    import refops.parity.run
+    import refops.parity.running.command
 
     seen: list[CheckOptions] = []
 
@@ -138,7 +138,7 @@ def test_check_hands_its_options_to_the_runner(monkeypatch: pytest.MonkeyPatch, 
         seen.append(options)
         return 1
 
-    monkeypatch.setattr(refops.parity.run, "main_check", main_check)
+    monkeypatch.setattr(refops.parity.running.command, "main_check", main_check)
     file = tmp_path / "run.json"
     argv = [MINE, "--like", "LayerNorm", "--dtype", "float32", "--dtype", "float64", "--check", "value", "-n", "2"]
     argv += ["--timeout", "9", "--drop-in", "--state-map", "a=weight,b=bias", "--json", str(file), "--lf", "-k", "x"]

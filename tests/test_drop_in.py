@@ -11,7 +11,7 @@ from torch import Tensor
 import refops
 import refops.nn
 import refops.optim
-from refops.parity.budget import budgets
+from refops.parity.judging.budget import budgets
 
 STEPS = 20
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from refops.parity.report import PAGES as REFRESHED
-from refops.parity.report import refreshed
+from refops.parity.running.report import PAGES as REFRESHED
+from refops.parity.running.report import refreshed
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -25,7 +25,7 @@ PAGES = [
 @pytest.mark.parametrize("name", REFRESHED)
 def test_the_tables_are_fresh(name: str) -> None:
     page = (ROOT / name).read_text(encoding="utf-8")
-    assert page == refreshed(page, REFRESHED[name]()), "run: python -m refops.parity.report"
+    assert page == refreshed(page, REFRESHED[name]()), "run: python -m refops.parity.running.report"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from refops.parity.matrix import exit_code, failures, matrices, matrix, totals, worst
 from refops.parity.record import Finding, Record, write_records
-from refops.parity.report import Run, html, markdown, read_run, write
-from refops.parity.terminal import Progress, conclude
+from refops.parity.running.matrix import exit_code, failures, matrices, matrix, totals, worst
+from refops.parity.running.report import Run, html, markdown, read_run, write
+from refops.parity.running.terminal import Progress, conclude
 
 SCRIPT = "import torch\nprint(1 < 2)"
 RECORDS = (
@@ -173,7 +173,7 @@ def test_the_terminal_shows_failures_table_and_closing_line() -> None:
 
 
 def test_the_terminals_table_fits_all_checks_into_80_columns() -> None:
-    from refops.parity.matrix import COLUMNS
+    from refops.parity.running.matrix import COLUMNS
 
     name = "functional.cross_entropy"
     checks = COLUMNS[: COLUMNS.index("trajectory")]

@@ -8,12 +8,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from refops.usage import UsageError
+
 INSTALL = "pip install 'refops[kit]'"
 KIT = ("typer", "rich", "pytest", "xdist", "hypothesis", "jinja2", "matplotlib")
-
-
-class UsageError(Exception):
-    """What was asked cannot be done; the message says why in one line."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -15,8 +15,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from refops.cli import UsageError
 from refops.training.command import train
+from refops.usage import UsageError
 
 if TYPE_CHECKING:
     from refops.parity.spec import Spec
@@ -111,7 +111,7 @@ def check(
 
     Exit code: 0 all passed, 1 something failed, 2 the arguments cannot be obeyed, 5 nothing ran.
     """
-    from refops.parity.options import CheckOptions, parse_state_map
+    from refops.parity.running.options import CheckOptions, parse_state_map
 
     for name in names or ():
         if ":" not in name:
@@ -129,7 +129,7 @@ def check(
             state_map=parse_state_map(state_map) if state_map else (), json=json, html=html, last_failed=last_failed,
             keyword=keyword,
         )  # fmt: skip
-    from refops.parity.run import main_check
+    from refops.parity.running.command import main_check
 
     with refusing(LookupError, ValueError):
         return main_check(options)
@@ -151,7 +151,7 @@ def list_(
     if primitives:
         _primitives()
         return
-    from refops.parity.describe import native_name
+    from refops.parity.running.describe import native_name
     from refops.parity.specs import all_specs
 
     specs = sorted(all_specs(), key=lambda s: (s.family, s.kind != "module", s.name))
@@ -170,8 +170,8 @@ def list_(
 
 
 def _primitives() -> None:
-    from refops.parity.needed import needed
-    from refops.parity.primitives import PRIMITIVES
+    from refops.parity.judging.primitives import PRIMITIVES
+    from refops.parity.proving.primitives_needed import needed
     from refops.parity.specs import all_specs
 
     used = needed(all_specs())
@@ -185,7 +185,7 @@ def _primitives() -> None:
 
 
 def _print_table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    from refops.parity.terminal import console
+    from refops.parity.running.terminal import console
 
     table = Table(box=None, pad_edge=False)
     for head in heads:
@@ -198,7 +198,7 @@ def _print_table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Non
 @app.command()
 def show(name: Annotated[str, typer.Argument(help="A spec: BatchNorm2d, functional.gelu, optim.AdamW.")]) -> None:
     """Show one spec: signature, docstring with the formula, cases, laws, refusals, differences, file."""
-    from refops.parity.describe import page
+    from refops.parity.running.describe import page
 
     typer.echo(page(_spec(name)))
 
@@ -209,7 +209,7 @@ def shape(
     words: Annotated[list[str], typer.Argument(metavar="SHAPE... [--ARGUMENT VALUE]...", help="3x224x224 --stride 2")],
 ) -> None:
     """Print the output shape: `refops shape Conv2d 3x224x224 --out-channels 64 --kernel-size 7 --stride 2`."""
-    from refops.parity.describe import output_shape, parse_words, shape_text
+    from refops.parity.running.describe import output_shape, parse_words, shape_text
 
     spec = _spec(name)
     with refusing(ValueError, RuntimeError):
@@ -230,7 +230,7 @@ def bench(
     seconds: Annotated[float, typer.Option(help="Time for one row of the table.")] = 1.0,
 ) -> None:
     """Time references against native, interleaved: median ratios of forward and forward + backward."""
-    from refops.parity import bench as timing
+    from refops.parity.timing import bench as timing
 
     _usable(device)
     with refusing(LookupError, ValueError):
@@ -260,7 +260,7 @@ def report(
     markdown: Annotated[Path | None, typer.Option(help="Write the summary here.")] = None,
 ) -> None:
     """Turn a run into one HTML page and a Markdown summary; without either, print the summary."""
-    from refops.parity import report as views
+    from refops.parity.running import report as views
 
     if not file.is_file():
         raise UsageError(f"FILE must hold what `refops check --json FILE` wrote, got {file}: there is no such file")
@@ -294,7 +294,7 @@ def rates(
     json: Annotated[Path | None, typer.Option(help="Write the verdicts here.")] = None,
 ) -> None:
     """Measure the kit: share of known-wrong implementations caught, share of honest ones accused."""
-    from refops.parity import rates as measuring
+    from refops.parity.proving import rates as measuring
 
     if not folder.is_dir():
         raise UsageError(f"FOLDER must hold wrong/ and honest/ implementations, got {folder}")

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from refops.parity.checks import all_checks
-from refops.parity.collection import Entry, load
-from refops.parity.rates import judge
+from refops.parity.proving.collection import Entry, load
+from refops.parity.proving.rates import judge
 
 HERE = Path(__file__).parent
 ENTRIES = sorted(load(HERE), key=lambda entry: entry.like)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 import refops.nn
 from refops.models import BasicBlock, EncoderLayer, ResNet, TextClassifier, resnet8, resnet18, resnet34
-from refops.parity.budget import budgets
+from refops.parity.judging.budget import budgets
 
 NAMESPACES = (torch.nn, refops.nn)
 

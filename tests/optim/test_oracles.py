@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from refops.parity import oracles
-from refops.parity.training import Oracle, grouped, train
+from refops.parity.judging.scenarios import Oracle, grouped, train
+from refops.parity.specs import _optimizer_oracles as oracles
 
 CASES = [
     ("SGD", {"lr": 0.1}),

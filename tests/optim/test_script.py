@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from refops import optim
-from refops.parity.course import Course, script_lines
-from refops.parity.lab import Lab
+from refops.parity.judging.training import Training, script_lines
+from refops.parity.judging.trial import Trial
 from refops.parity.specs.optim import SPECS
 from refops.parity.subject import Operator
 
@@ -24,8 +24,8 @@ def test_script_runs_and_ends_where_the_check_does(spec, stream):
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
             exec("\n".join(lines), {})
-        course = Course(Lab(spec, Operator(getattr(optim, name), "optimizer", name)), case)
-        last = course.run()[-len(course.start) :]
+        training = Training(Trial(spec, Operator(getattr(optim, name), "optimizer", name)), case)
+        last = training.run()[-len(training.start) :]
         numbers = [p.flatten()[:3].tolist() for p in last]
         assert printed.getvalue().splitlines()[-1] == " ".join(map(str, [11, *numbers]))
 

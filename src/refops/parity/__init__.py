@@ -4,9 +4,9 @@
 `refops check module:MyLayer --like LayerNorm` on the command line.
 """
 
-from refops.parity.collection import honest, wrong
-from refops.parity.conformance import Conformance, ConformanceError, Report, check, conforms
+from refops.parity.proving.collection import honest, wrong
 from refops.parity.record import Finding, Record
+from refops.parity.running.conformance import Conformance, ConformanceError, Report, check, conforms
 from refops.parity.spec import Spec
 
 __all__ = [

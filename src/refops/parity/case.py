@@ -16,6 +16,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import torch
+from torch import Tensor
+
 FLOATING_KINDS = ("real", "param", "buffer", "positive", "simplex", "additive")
 KINDS = (*FLOATING_KINDS, "index", "flag", "literal")
 
@@ -108,6 +111,31 @@ def draws_in(value: Any) -> Iterator[Draw]:
     elif isinstance(value, tuple | list):
         for item in value:
             yield from draws_in(item)
+
+
+def fill(arguments: Arguments, tensors: Iterator[Tensor]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments with each draw replaced by the next tensor."""
+
+    def filled(value: Any) -> Any:
+        if isinstance(value, Draw):
+            return next(tensors)
+        if isinstance(value, tuple | list):
+            return type(value)(map(filled, value))
+        return value
+
+    return tuple(map(filled, arguments.args)), {k: filled(v) for k, v in arguments.kwargs}
+
+
+def dtype_of(name: str) -> torch.dtype:
+    """The torch dtype of this name.
+
+    Raises:
+        ValueError: if torch has no such dtype.
+    """
+    dtype = getattr(torch, name, None)
+    if not isinstance(dtype, torch.dtype):
+        raise ValueError(f"dtype must name a torch dtype such as float32, got {name!r}")
+    return dtype
 
 
 DEFAULTS: dict[str, Any] = {

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 FLOATS = ("float64", "float32", "bfloat16", "float16")
 
-# Ways of drawing the `real` tensors of a case; what each means in numbers stands in `refops.parity.draw`.
+# Ways of drawing the `real` tensors of a case; what each means in numbers stands in `refops.parity.judging.draw`.
 FINITE = ("ordinary", "large", "tiny", "offset", "negative", "ties", "zeros")
 SATURATING = (*FINITE, "saturation", "subnormal")  # functions with an exponential or a limit inside
 POINTWISE = (*SATURATING, "nonfinite")  # one output per input: inf and nan stay where they are

@@ -14,8 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from refops.parity.case import Case
-from refops.parity.draw import dtype_of, fill
+from refops.parity.case import Case, dtype_of, fill
 
 
 class MappingError(LookupError):

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from refops.cli import UsageError
 from refops.training.loop import Run
 from refops.training.task import NAMESPACES, Settings, Task, nudged
+from refops.usage import UsageError
 
 YARDSTICK = "yardstick"  # the third run of `--ops both`: what rounding alone does to torch's own curve
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from refops.parity.collection import honest
+from refops.parity.proving.collection import honest
 
 
 @honest("EmbeddingBag", why="an Embedding and a reduction wherever the bags are equally long")

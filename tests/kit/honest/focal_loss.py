@@ -5,7 +5,7 @@ from torch.nn import functional as F
 
 from refops.functional.loss.focal import focal_loss, sigmoid_focal_loss
 from refops.nn.loss.focal import FocalLoss, SigmoidFocalLoss
-from refops.parity.collection import honest
+from refops.parity.proving.collection import honest
 
 
 def wide(x):

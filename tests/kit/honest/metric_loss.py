@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from refops.nn.loss.metric import ContrastiveLoss, NTXentLoss, TripletMiningLoss
-from refops.parity.collection import honest
+from refops.parity.proving.collection import honest
 
 
 def wide(x):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
-from refops.parity.collection import honest
+from refops.parity.proving.collection import honest
 
 
 @honest("optim.SGD", why="native in another class, with other names for its arguments", drop_in=False)

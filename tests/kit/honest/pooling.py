@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.utils import _pair, _triple
 
-from refops.parity.collection import honest
+from refops.parity.proving.collection import honest
 
 
 def wide(input: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ import math
 import torch
 
 from refops.functional.sampling import sample, temperature_softmax, top_k_filter, top_p_filter
-from refops.parity.collection import honest
+from refops.parity.proving.collection import honest
 
 
 @honest("functional.temperature_softmax", why="the exponential of native's log_softmax of shifted logits")

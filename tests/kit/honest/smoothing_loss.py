@@ -3,7 +3,7 @@
 from torch.nn import functional as F
 
 from refops.nn.loss.smoothing import LabelSmoothingCrossEntropy
-from refops.parity.collection import honest
+from refops.parity.proving.collection import honest
 
 
 @honest("LabelSmoothingCrossEntropy", why="native, rule others as a larger share where that is a share")

@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from refops.nn.structured_dropout import DropBlock2d, DropConnect, SpatialDropout2d
-from refops.parity.collection import honest
+from refops.parity.proving.collection import honest
 
 
 @honest("DropConnect", why="row by row, each with a dropped copy of the layer")

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from refops.functional.switch_normalization import switch_norm
 from refops.nn.switch_normalization import SwitchNorm2d
-from refops.parity.collection import honest
+from refops.parity.proving.collection import honest
 
 
 @honest("SwitchNorm2d", why="each statistic by native's own variance, in float32")

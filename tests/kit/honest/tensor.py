@@ -2,7 +2,7 @@
 
 import torch
 
-from refops.parity.collection import honest
+from refops.parity.proving.collection import honest
 
 
 @honest("tensor.reshape", why="view where it can, of a contiguous copy where not")

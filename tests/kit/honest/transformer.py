@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from refops.parity.collection import honest
+from refops.parity.proving.collection import honest
 
 LAYER = "TransformerEncoderLayer"
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from refops.parity.collection import honest
+from refops.parity.proving.collection import honest
 
 
 @honest("MaxUnpool2d", why="every value times a one where its index says, summed up; no place is named twice")

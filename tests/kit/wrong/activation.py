@@ -7,7 +7,7 @@ from torch import nn
 from torch.autograd import Function
 from torch.nn import functional as F
 
-from refops.parity.collection import wrong
+from refops.parity.proving.collection import wrong
 
 
 def wide(x):

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from refops.nn import adaptive_pooling as reference
-from refops.parity.collection import wrong
+from refops.parity.proving.collection import wrong
 
 
 def sizes(pool: Any, input: Tensor) -> tuple[int, ...]:

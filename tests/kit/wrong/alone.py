@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from refops import optim
-from refops.parity.collection import wrong
+from refops.parity.proving.collection import wrong
 
 
 class _LogOfSoftmax(torch.autograd.Function):

@@ -9,7 +9,7 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from refops.parity.collection import wrong
+from refops.parity.proving.collection import wrong
 
 CORE = "functional.scaled_dot_product_attention"
 LAYER = "MultiheadAttention"

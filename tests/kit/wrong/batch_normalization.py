@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from refops.nn.batch_normalization import BatchNorm2d as BatchReference
-from refops.parity.collection import wrong
+from refops.parity.proving.collection import wrong
 
 
 def wide(x):

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from refops.nn.convolution import Conv2d as Reference
-from refops.parity.collection import wrong
+from refops.parity.proving.collection import wrong
 
 LOCK = threading.Lock()
 

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 from refops.functional.deformable_convolution import deform_conv2d
 from refops.nn.deformable_convolution import DeformableConv2d as Learned
 from refops.nn.deformable_convolution import DeformConv2d as Given
-from refops.parity.collection import wrong
+from refops.parity.proving.collection import wrong
 
 
 def two(size):

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from refops.nn.dropout import Dropout as Reference
 from refops.nn.dropout import Dropout2d as Reference2d
-from refops.parity.collection import wrong
+from refops.parity.proving.collection import wrong
 
 
 class DropIn(Reference):

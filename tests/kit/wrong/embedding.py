@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from refops.nn.embedding import Embedding as Reference
-from refops.parity.collection import wrong
+from refops.parity.proving.collection import wrong
 
 
 class DropIn(Reference):

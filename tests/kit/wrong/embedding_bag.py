@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from refops.nn import embedding_bag as reference
-from refops.parity.collection import wrong
+from refops.parity.proving.collection import wrong
 
 
 def lengths(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> Tensor:

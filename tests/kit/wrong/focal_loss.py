@@ -4,7 +4,7 @@ import torch
 from torch.nn import functional as F
 
 from refops.nn.loss.focal import FocalLoss, SigmoidFocalLoss
-from refops.parity.collection import wrong
+from refops.parity.proving.collection import wrong
 
 
 def wide(x):

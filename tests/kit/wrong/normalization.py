@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from refops.nn.normalization import GroupNorm as GroupReference
 from refops.nn.normalization import LayerNorm as LayerReference
-from refops.parity.collection import wrong
+from refops.parity.proving.collection import wrong
 
 
 def wide(x):

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from refops.functional.octave_convolution import low_channels, octave_conv2d
 from refops.nn.octave_convolution import OctaveConv2d
-from refops.parity.collection import wrong
+from refops.parity.proving.collection import wrong
 
 
 class Paths(OctaveConv2d):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
-from refops.parity.collection import wrong
+from refops.parity.proving.collection import wrong
 
 RULES = {kind: torch.no_grad()(inspect.unwrap(kind.step)) for kind in (SGD, Adam, AdamW)}  # native, without its hooks
 

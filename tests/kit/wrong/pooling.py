@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.utils import _pair
 
 from refops.nn import pooling as reference
-from refops.parity.collection import wrong
+from refops.parity.proving.collection import wrong
 
 
 def options(pool: Any) -> dict[str, Any]:

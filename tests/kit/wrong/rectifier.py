@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from refops.nn.rectifier import PReLU as ReferencePReLU
 from refops.nn.rectifier import RReLU as ReferenceRReLU
-from refops.parity.collection import wrong
+from refops.parity.proving.collection import wrong
 
 
 def wide(x):

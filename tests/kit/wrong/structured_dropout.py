@@ -5,7 +5,7 @@ from torch.nn import functional as F
 
 from refops.functional.structured_dropout import drop_block2d
 from refops.nn.structured_dropout import DropBlock2d, DropConnect, SpatialDropout2d
-from refops.parity.collection import wrong
+from refops.parity.proving.collection import wrong
 
 
 @wrong("DropConnect", why="one mask for the whole batch, the bias never dropped, nan at p = 1")

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from refops.functional.switch_normalization import switch_norm
 from refops.nn.switch_normalization import SwitchNorm2d
-from refops.parity.collection import wrong
+from refops.parity.proving.collection import wrong
 
 
 def moments(x: Tensor, axes: tuple[int, ...], correction: int = 0) -> tuple[Tensor, Tensor]:

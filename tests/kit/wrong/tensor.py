@@ -4,7 +4,7 @@ import functools
 
 import torch
 
-from refops.parity.collection import wrong
+from refops.parity.proving.collection import wrong
 
 
 @wrong("tensor.reshape", only="views", why="copies where strides could say it")

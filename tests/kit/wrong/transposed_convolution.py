@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from refops.functional.convolution_matrix import convolution_matrix
 from refops.nn.separable_convolution import DepthwiseSeparableConv2d
 from refops.nn.transposed_convolution import ConvTranspose2d as Reference
-from refops.parity.collection import wrong
+from refops.parity.proving.collection import wrong
 
 
 class DropIn(Reference):

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from refops.nn import unpooling as reference
-from refops.parity.collection import wrong
+from refops.parity.proving.collection import wrong
 
 
 @wrong("MaxUnpool2d", why="output_size is not looked at")

@@ -1,7 +1,8 @@
 """Checks: one property each, independent of one another and of the operator.
 
-A check is a generator `(lab, case) -> Finding ...` marked with `@check(...)`; it is run on every case its `cases`
-gives. `refops.parity.item` runs one (spec, check, dtype, device) and makes its `Record`, whatever the subject does.
+A check is a generator `(trial, case) -> Finding ...` marked with `@check(...)`; it is run on every case its `cases`
+gives. `refops.parity.judging.item` runs one (spec, check, dtype, device) and makes its `Record`, whatever the subject
+does.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from dataclasses import dataclass
 from functools import cache
 
 from refops.parity.case import Case
-from refops.parity.lab import Lab
+from refops.parity.judging.trial import Trial
 from refops.parity.record import Finding
 from refops.parity.spec import Spec
 
-Run = Callable[[Lab, Case], Iterator[Finding]]
-Cases = Callable[[Lab], Iterable[Case]]
+Run = Callable[[Trial, Case], Iterator[Finding]]
+Cases = Callable[[Trial], Iterable[Case]]
 
 LAYERS = ("module", "function")
 
@@ -85,7 +86,7 @@ def check(
     measured: bool = False,
     compares: bool = False,
 ) -> Callable[[Run], Run]:
-    """Register a generator `(lab, case) -> findings` as a check named like the function."""
+    """Register a generator `(trial, case) -> findings` as a check named like the function."""
 
     def register(run: Run) -> Run:
         name = run.__name__.rstrip("_")

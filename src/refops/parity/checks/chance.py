@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from refops.parity.case import Arguments, Case, Draw
+from refops.parity.case import Arguments, Case, Draw, fill
 from refops.parity.checks import check
-from refops.parity.draw import fill, seed_global
-from refops.parity.lab import Lab, flatten
+from refops.parity.judging.draw import seed_global
+from refops.parity.judging.trial import Trial, flatten
 from refops.parity.record import Finding
 from refops.parity.spec import Spec
 
@@ -22,9 +22,9 @@ def _random(spec: Spec) -> bool:
     return spec.randomness is not None
 
 
-def rates(lab: Lab) -> Iterator[Case]:
+def rates(trial: Trial) -> Iterator[Case]:
     """The rows in training mode, of every rate the spec has, inputs enlarged for counting."""
-    for row in lab.rows():
+    for row in trial.rows():
         draws = list(row.call.draws())
         if draws and 0 not in draws[0].shape:
             yield row.but(mode="train")
@@ -37,22 +37,22 @@ def _enlarged(case: Case) -> Case:
 
 
 @check(cases=rates, dtypes=("float32", "bfloat16"), applies=_random)
-def randomness(lab: Lab, case: Case) -> Iterator[Finding]:
+def randomness(trial: Trial, case: Case) -> Iterator[Finding]:
     """What is dropped obeys its law: rate at each position, scale of the rest, one mask forward and backward."""
-    law = lab.spec.randomness
+    law = trial.spec.randomness
     if law is None:
         return
     if law.statistics is not None:
-        yield from (Finding(repr(case), said) for said in law.statistics(case, _caller(lab, case)))
+        yield from (Finding(repr(case), said) for said in law.statistics(case, _caller(trial, case)))
         return
     rate = law.rate(case)
     many = _enlarged(case) if len(case.call.args[0].shape) >= 1 else case
-    module = lab.build_subject(many).function
+    module = trial.build_subject(many).function
     x = (
         torch.rand(many.call.args[0].shape, generator=torch.Generator().manual_seed(case.seed), dtype=torch.float64)
         + 0.5
     )
-    x = lab.cast(x, many).requires_grad_()
+    x = trial.cast(x, many).requires_grad_()
     seed_global(case.seed + 17)
     once = module(x.clone(), *many.call.args[1:], **many.call.keywords)
     kept = once.detach() != 0
@@ -71,12 +71,12 @@ def randomness(lab: Lab, case: Case) -> Iterator[Finding]:
         yield Finding(repr(case), "a second call must draw a mask of its own")
 
 
-def _caller(lab: Lab, case: Case) -> Callable[[Tensor, int], Tensor]:
+def _caller(trial: Trial, case: Case) -> Callable[[Tensor, int], Tensor]:
     """Calls the subject, its state as drawn, with another first input and from another seed."""
-    instance, rest = lab.build_subject(case), [t.detach() for t in lab.inputs(case)[1:]]
+    instance, rest = trial.build_subject(case), [t.detach() for t in trial.inputs(case)[1:]]
 
     def call(x: Tensor, seed: int) -> Tensor:
-        args, kwargs = fill(case.call, iter([x.to(lab.device), *rest]))
+        args, kwargs = fill(case.call, iter([x.to(trial.device), *rest]))
         seed_global(seed)
         return flatten(instance.function(*args, **kwargs))[0].cpu()
 
@@ -132,14 +132,14 @@ def _independent(case: Case, rows: Tensor, rate: float) -> Iterator[Finding]:
             yield Finding(repr(case), f"units must be drawn independently, neighbours correlate by {correlation:.3f}")
 
 
-@check(cases=lambda lab: lab.rows(), dtypes=None, contract="drop-in", applies=_random, compares=True)
-def seeded(lab: Lab, case: Case) -> Iterator[Finding]:
+@check(cases=lambda trial: trial.rows(), dtypes=None, contract="drop-in", applies=_random, compares=True)
+def seeded(trial: Trial, case: Case) -> Iterator[Finding]:
     """On the CPU one seed gives native's own mask, and leaves the generator where native leaves it."""
-    if lab.device != "cpu":
+    if trial.device != "cpu":
         return
     drawn = []
-    for instance in (lab.build_native(case), lab.build_subject(case)):
-        outputs = lab.call(instance, case, [t.detach() for t in lab.inputs(case)])
+    for instance in (trial.build_native(case), trial.build_subject(case)):
+        outputs = trial.call(instance, case, [t.detach() for t in trial.inputs(case)])
         drawn.append((outputs[0], torch.rand(1)))
     (native, follows), (subject, follows_too) = drawn
     if not torch.equal(native, subject):

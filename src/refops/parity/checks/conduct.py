@@ -12,9 +12,9 @@ import torch
 from refops.parity.case import Case
 from refops.parity.checks import check
 from refops.parity.checks.forms import ERRORS, every_row, first_row, shapes_or_error
-from refops.parity.draw import seed_global
-from refops.parity.lab import Lab
-from refops.parity.primitives import Recorder
+from refops.parity.judging.draw import seed_global
+from refops.parity.judging.primitives import Recorder
+from refops.parity.judging.trial import Trial
 from refops.parity.record import Finding
 from refops.parity.spec import Refusal, Spec
 from refops.parity.subject import Instance
@@ -22,19 +22,19 @@ from refops.parity.subject import Instance
 MODULE = ("module",)
 
 
-def in_eval(lab: Lab) -> Iterator[Case]:
+def in_eval(trial: Trial) -> Iterator[Case]:
     """Every row in evaluation mode."""
-    seen = dict.fromkeys(row.but(mode="eval") for row in lab.rows(None))
-    yield from list(seen) if lab.full else list(seen)[:6]
+    seen = dict.fromkeys(row.but(mode="eval") for row in trial.rows(None))
+    yield from list(seen) if trial.full else list(seen)[:6]
 
 
 @check(cases=in_eval, kinds=MODULE, dtypes=("float64", "float32", "bfloat16"))
-def modes(lab: Lab, case: Case) -> Iterator[Finding]:
+def modes(trial: Trial, case: Case) -> Iterator[Finding]:
     """In evaluation mode outputs are native's, whatever was trained before, and training mode comes back."""
-    subject = lab.build_subject(case)
+    subject = trial.build_subject(case)
     with torch.no_grad():
-        got = lab.call(subject, case, lab.inputs(case))
-    yield from lab.judge(case, got, what="in eval mode ")
+        got = trial.call(subject, case, trial.inputs(case))
+    yield from trial.judge(case, got, what="in eval mode ")
     module = subject.module
     if module is not None and (module.training or not module.train().training):
         yield Finding(repr(case), "train() and eval() must set the mode of the module")
@@ -45,66 +45,68 @@ def _remembers(spec: Spec) -> bool:
 
 
 @check(cases=every_row, kinds=MODULE, dtypes=None, applies=_remembers)
-def buffers(lab: Lab, case: Case) -> Iterator[Finding]:
+def buffers(trial: Trial, case: Case) -> Iterator[Finding]:
     """Buffers hold native's values after several batches, in place and without a graph."""
-    native, subject = lab.build_native(case), lab.build_subject(case)
+    native, subject = trial.build_native(case), trial.build_subject(case)
     counted = {k: v for k, v in native.own_state().items() if k not in native.parameters()}
     if not counted or case.mode != "train":
         return
-    exact = lab.oracle.build(case.but(dtype="float64"), lab.drawn(case)[0])
-    exact = lab.oracle.match(exact, native.own_state())
+    exact = trial.oracle.build(case.but(dtype="float64"), trial.drawn(case)[0])
+    exact = trial.oracle.match(exact, native.own_state())
     exact.load(native.own_state())
     live = {k: v for k, v in subject.state().items() if k in counted}
     for missing in counted.keys() - live.keys():
         yield Finding(repr(case), f"{missing} must be kept as a buffer")
     for seed in range(3):
         batch = case.but(
-            seed=seed, regime="offset" if seed == 1 and lab.dtype in ("float32", "float64") else "ordinary"
+            seed=seed, regime="offset" if seed == 1 and trial.dtype in ("float32", "float64") else "ordinary"
         )
         for instance in (native, subject):
-            lab.call(instance, batch, lab.inputs(batch))
-        lab.call(exact, batch, lab.inputs(batch.but(dtype="float64"), lab.drawn(batch)[1], "cpu"))
+            trial.call(instance, batch, trial.inputs(batch))
+        trial.call(exact, batch, trial.inputs(batch.but(dtype="float64"), trial.drawn(batch)[1], "cpu"))
     for name, tensor in live.items():
         now = subject.state()[name]
         if now is not tensor:
             yield Finding(repr(case), f"{name} must be updated in place, it was rebound to another tensor")
         if now.requires_grad or now.grad_fn is not None:
             yield Finding(repr(case), f"{name} must be detached from the graph")
-        yield from _held(lab, case, name, native, exact, now)
+        yield from _held(trial, case, name, native, exact, now)
 
 
-def _held(lab: Lab, case: Case, name: str, native: Instance, exact: Instance, now: torch.Tensor) -> Iterator[Finding]:
+def _held(
+    trial: Trial, case: Case, name: str, native: Instance, exact: Instance, now: torch.Tensor
+) -> Iterator[Finding]:
     """One buffer against its truth: a batch's rounding per batch, or native's error where that is more."""
     truth, theirs = exact.state()[name].double().cpu(), native.state()[name].detach().cpu()
     if not now.is_floating_point():
         if not torch.equal(now.cpu(), theirs):
             yield Finding(repr(case), f"{name} must be {theirs.tolist()}, got {now.tolist()}")
         return
-    from refops.parity.budget import SLACK, Budget, ulp
+    from refops.parity.judging.budget import SLACK, Budget, ulp
 
     unit = ulp(truth.abs().clamp(min=float(truth.abs().max()) / 16), theirs.dtype) * 2
     units = ((theirs.double() - truth).abs() / unit).clamp(min=1)
-    yield from lab.compare(
+    yield from trial.compare(
         case, [Budget(name, theirs.dtype, truth, SLACK * unit * units, theirs, units)], [now.detach().cpu()]
     )
 
 
 @check(cases=first_row, kinds=MODULE)
-def state(lab: Lab, case: Case) -> Iterator[Finding]:
+def state(trial: Trial, case: Case) -> Iterator[Finding]:
     """Everything that decides the outputs is in `state_dict`: saved and loaded into a fresh module, nothing changes."""
-    subject = lab.build_subject(case)
+    subject = trial.build_subject(case)
     module = subject.module
     if module is None:
         yield Finding(
             repr(case), f"subject must build a torch.nn.Module to have a state, got {type(subject.function).__name__}"
         )
         return
-    lab.call(subject, case, lab.inputs(case))
+    trial.call(subject, case, trial.inputs(case))
     file = io.BytesIO()
     torch.save(module.state_dict(), file)
     file.seek(0)
     seed_global(case.seed + 1)
-    fresh = lab.subject.build(case, lab.initial(case), lab.device)
+    fresh = trial.subject.build(case, trial.initial(case), trial.device)
     fresh = Instance(fresh.function, subject.names)
     assert_module = fresh.module
     if assert_module is None:
@@ -114,7 +116,7 @@ def state(lab: Lab, case: Case) -> Iterator[Finding]:
         at = case.but(mode=mode)
         module.train(mode == "train")
         assert_module.train(mode == "train")
-        pairs = zip(lab.call(subject, at, lab.inputs(at)), lab.call(fresh, at, lab.inputs(at)), strict=True)
+        pairs = zip(trial.call(subject, at, trial.inputs(at)), trial.call(fresh, at, trial.inputs(at)), strict=True)
         if any(not torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in pairs):
             yield Finding(
                 repr(at), f"a fresh module with the saved state_dict must give the same output in {mode} mode"
@@ -122,14 +124,14 @@ def state(lab: Lab, case: Case) -> Iterator[Finding]:
 
 
 @check(cases=first_row, kinds=MODULE)
-def copy_(lab: Lab, case: Case) -> Iterator[Finding]:
+def copy_(trial: Trial, case: Case) -> Iterator[Finding]:
     """Deep copies and pickles give the same outputs and share nothing with the original."""
-    subject = lab.build_subject(case)
+    subject = trial.build_subject(case)
     ways = {"copy.deepcopy": copy.deepcopy, "pickle": lambda m: pickle.loads(pickle.dumps(m))}
     if "<locals>" in getattr(type(subject.function), "__qualname__", ""):
         del ways["pickle"]  # Python itself cannot pickle what is defined inside a function
-    expected = lab.call(subject, case, lab.inputs(case))
-    subject = lab.build_subject(case)
+    expected = trial.call(subject, case, trial.inputs(case))
+    subject = trial.build_subject(case)
     for name, way in ways.items():
         twin = Instance(way(subject.function), subject.names)
         for tensor in twin.state().values():
@@ -143,52 +145,52 @@ def copy_(lab: Lab, case: Case) -> Iterator[Finding]:
             with torch.no_grad():
                 tensor.sub_(1)
         twin.load(subject.state())
-        got = lab.call(twin, case, lab.inputs(case))
+        got = trial.call(twin, case, trial.inputs(case))
         held = {k: v.detach().clone() for k, v in subject.state().items()}
         if any(not torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(expected, got, strict=True)):
             yield Finding(repr(case), f"{name} must compute with its own state, its output differs from the original's")
         subject.load(held)
-        subject = lab.build_subject(case)
+        subject = trial.build_subject(case)
 
 
-def refused_cases(lab: Lab) -> Iterator[Case]:
+def refused_cases(trial: Trial) -> Iterator[Case]:
     """The cases native refuses."""
-    for refusal in lab.spec.refusals:
-        yield refusal.case.but(dtype=lab.dtype)
+    for refusal in trial.spec.refusals:
+        yield refusal.case.but(dtype=trial.dtype)
 
 
-def _refusal(lab: Lab, case: Case) -> Refusal:
-    return next(r for r in lab.spec.refusals if r.case.but(dtype=lab.dtype) == case)
+def _refusal(trial: Trial, case: Case) -> Refusal:
+    return next(r for r in trial.spec.refusals if r.case.but(dtype=trial.dtype) == case)
 
 
 @check(cases=refused_cases, applies=lambda spec: bool(spec.refusals))
-def refusals(lab: Lab, case: Case) -> Iterator[Finding]:
+def refusals(trial: Trial, case: Case) -> Iterator[Finding]:
     """What native refuses is refused, at construction or at the call."""
-    native, got = (shapes_or_error(lab, o, case, grad=True) for o in (lab.native, lab.subject))
-    if lab.spec.native is not None and not isinstance(native, Exception):
+    native, got = (shapes_or_error(trial, o, case, grad=True) for o in (trial.native, trial.subject))
+    if trial.spec.native is not None and not isinstance(native, Exception):
         yield Finding(repr(case), "the spec lists a refusal that native accepts")
     elif not isinstance(got, Exception):
-        yield Finding(repr(case), f"must be refused ({_refusal(lab, case).argument}), got output of shape {got}")
+        yield Finding(repr(case), f"must be refused ({_refusal(trial, case).argument}), got output of shape {got}")
 
 
 @check(cases=refused_cases, contract="drop-in", applies=lambda spec: bool(spec.refusals))
-def exceptions(lab: Lab, case: Case) -> Iterator[Finding]:
+def exceptions(trial: Trial, case: Case) -> Iterator[Finding]:
     """Errors have native's type, and the message names the argument."""
-    native, got = (shapes_or_error(lab, o, case, grad=True) for o in (lab.native, lab.subject))
+    native, got = (shapes_or_error(trial, o, case, grad=True) for o in (trial.native, trial.subject))
     if not isinstance(got, Exception):
         return
     if isinstance(native, Exception) and not isinstance(got, type(native)):
         yield Finding(repr(case), f"must raise {type(native).__name__} as native does, got {type(got).__name__}: {got}")
-    argument = _refusal(lab, case).argument
-    if lab.subject.reference and argument not in str(got):
+    argument = _refusal(trial, case).argument
+    if trial.subject.reference and argument not in str(got):
         yield Finding(repr(case), f"the message must name {argument}, got {str(got)!r}")
 
 
 @check(cases=every_row, kinds=MODULE, contract="drop-in", compares=True)
-def keys(lab: Lab, case: Case) -> Iterator[Finding]:
+def keys(trial: Trial, case: Case) -> Iterator[Finding]:
     """state_dict has native's keys, shapes and dtypes, and loads from native and into native."""
-    native = lab.native.build(case, lab.initial(case), lab.device).module
-    subject = lab.subject.build(case, lab.initial(case), lab.device).module
+    native = trial.native.build(case, trial.initial(case), trial.device).module
+    subject = trial.subject.build(case, trial.initial(case), trial.device).module
     if native is None or subject is None:
         yield Finding(repr(case), "a drop-in must be a torch.nn.Module")
         return
@@ -204,12 +206,12 @@ def keys(lab: Lab, case: Case) -> Iterator[Finding]:
 
 
 @check(cases=every_row, kinds=MODULE, contract="drop-in", compares=True)
-def init(lab: Lab, case: Case) -> Iterator[Finding]:
+def init(trial: Trial, case: Case) -> Iterator[Finding]:
     """From one seed, initial values equal native's bit for bit, and the generator is left in the same place."""
     drawn = []
-    for operator in (lab.native, lab.subject):
+    for operator in (trial.native, trial.subject):
         seed_global(7)
-        drawn.append((operator.build(case, lab.initial(case), lab.device).own_state(), torch.rand(1)))
+        drawn.append((operator.build(case, trial.initial(case), trial.device).own_state(), torch.rand(1)))
     (native, follows), (subject, follows_too) = drawn
     for name in native.keys() & subject.keys():
         if not torch.equal(native[name], subject[name]):
@@ -223,21 +225,21 @@ def init(lab: Lab, case: Case) -> Iterator[Finding]:
 
 
 @check(cases=every_row, kinds=MODULE, contract="drop-in", compares=True)
-def repr_(lab: Lab, case: Case) -> Iterator[Finding]:
+def repr_(trial: Trial, case: Case) -> Iterator[Finding]:
     """`repr` is native's, but for the class's own name."""
-    built = [o.build(case, lab.initial(case), lab.device).module for o in (lab.native, lab.subject)]
+    built = [o.build(case, trial.initial(case), trial.device).module for o in (trial.native, trial.subject)]
     native, subject = ("" if m is None else repr(m).removeprefix(m._get_name()) for m in built)
     if native != subject:
         yield Finding(repr(case), f"repr must be {native!r}, got {subject!r}")
 
 
 @check(cases=every_row, contract="reference")
-def primitives(lab: Lab, case: Case) -> Iterator[Finding]:
+def primitives(trial: Trial, case: Case) -> Iterator[Finding]:
     """The forward pass is made of primitive tensor operations alone, never of what torch.nn.functional offers."""
-    subject = lab.build_subject(case)
-    given = lab.inputs(case)
+    subject = trial.build_subject(case)
+    given = trial.inputs(case)
     with Recorder() as recorder:
-        lab.call(subject, case, given)
+        trial.call(subject, case, given)
     for name in recorder.forbidden():
         yield Finding(
             repr(case), f"a reference must not call {name}: it is no primitive (see `refops list --primitives`)"

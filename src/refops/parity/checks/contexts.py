@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from refops.parity.budget import Budget, budgets
-from refops.parity.case import Case
+from refops.parity.case import Case, fill
 from refops.parity.checks import check
-from refops.parity.draw import fill, seed_global
-from refops.parity.lab import Lab, flatten
+from refops.parity.judging.budget import Budget, budgets
+from refops.parity.judging.draw import seed_global
+from refops.parity.judging.trial import Trial, flatten
 from refops.parity.record import Finding
 from refops.parity.subject import Instance
 
@@ -23,28 +23,28 @@ def shortened(error: Exception) -> str:
     return " ".join(str(error).split())[:160]
 
 
-def few(lab: Lab) -> Iterator[Case]:
+def few(trial: Trial) -> Iterator[Case]:
     """The first two deterministic rows; all of them at the full level."""
-    rows = [c for c in lab.rows() if lab.deterministic(c)] or [c.but(mode="eval") for c in lab.rows()]
-    yield from rows if lab.full else rows[:2]
+    rows = [c for c in trial.rows() if trial.deterministic(c)] or [c.but(mode="eval") for c in trial.rows()]
+    yield from rows if trial.full else rows[:2]
 
 
-def one(lab: Lab) -> Iterator[Case]:
+def one(trial: Trial) -> Iterator[Case]:
     """The first deterministic row."""
-    yield next(few(lab))
+    yield next(few(trial))
 
 
 @check(cases=one)
-def compile_(lab: Lab, case: Case) -> Iterator[Finding]:
+def compile_(trial: Trial, case: Case) -> Iterator[Finding]:
     """Under `torch.compile` outputs and gradients stay within the budget; `inductor` at the full level."""
-    expected = lab.expected(case)
-    subject = lab.build_subject(case)
+    expected = trial.expected(case)
+    subject = trial.build_subject(case)
     torch._dynamo.reset()
-    compiled: Any = torch.compile(subject.function, backend="inductor" if lab.full else "aot_eager", dynamic=False)
+    compiled: Any = torch.compile(subject.function, backend="inductor" if trial.full else "aot_eager", dynamic=False)
     inside = Instance(compiled, subject.names)
     outside = Instance(subject.function, subject.names)
-    directions = lab.cotangents(case, [b.truth.to(b.dtype) if not b.exact else b.truth for b in expected.outputs])
-    inputs = lab.inputs(case)
+    directions = trial.cotangents(case, [b.truth.to(b.dtype) if not b.exact else b.truth for b in expected.outputs])
+    inputs = trial.inputs(case)
     args, kwargs = fill(case.call, iter(inputs))
     seed_global(case.seed)
     outputs = flatten(inside.function(*args, **kwargs))
@@ -54,17 +54,17 @@ def compile_(lab: Lab, case: Case) -> Iterator[Finding]:
     if pairs and leaves:
         got = list(torch.autograd.grad([o for o, _ in pairs], leaves, [d for _, d in pairs], allow_unused=True))
     got = [g.to_dense() if g is not None and g.is_sparse else g for g in got]
-    yield from lab.judge(case, outputs, got, "compiled, ")
+    yield from trial.judge(case, outputs, got, "compiled, ")
 
 
 @check(cases=few)
-def autocast(lab: Lab, case: Case) -> Iterator[Finding]:
+def autocast(trial: Trial, case: Case) -> Iterator[Finding]:
     """Under autocast to bfloat16 the output has native's dtype and is as near to the truth as that allows."""
-    native, subject = lab.build_native(case), lab.build_subject(case)
+    native, subject = trial.build_native(case), trial.build_subject(case)
 
     def run(instance: Instance) -> list[Tensor]:
-        with torch.no_grad(), torch.autocast(lab.device.partition(":")[0], torch.bfloat16):
-            return lab.call(instance, case, lab.inputs(case))
+        with torch.no_grad(), torch.autocast(trial.device.partition(":")[0], torch.bfloat16):
+            return trial.call(instance, case, trial.inputs(case))
 
     wanted, got = run(native), run(subject)
     for i, (w, g) in enumerate(zip(wanted, got, strict=False)):
@@ -75,36 +75,40 @@ def autocast(lab: Lab, case: Case) -> Iterator[Finding]:
         return
     held = {k: v.detach().clone() for k, v in native.own_state().items()}
     exact_case = case.but(dtype="float64")
-    exact = lab.oracle.match(lab.oracle.build(exact_case, lab.drawn(case)[0]), native.own_state())
+    exact = trial.oracle.match(trial.oracle.build(exact_case, trial.drawn(case)[0]), native.own_state())
 
     def truth(flat: list[Tensor]) -> list[Tensor | None]:
         exact.load(held)
         with torch.no_grad():
-            return [*lab.call(exact, exact_case, lab.inputs(exact_case, flat, "cpu"))]
+            return [*trial.call(exact, exact_case, trial.inputs(exact_case, flat, "cpu"))]
 
     made = budgets(
-        truth, lambda flat: [*wanted], lab.drawn(case)[1], [f"output[{i}]" for i in range(len(wanted))], wanted[0].dtype
+        truth,
+        lambda flat: [*wanted],
+        trial.drawn(case)[1],
+        [f"output[{i}]" for i in range(len(wanted))],
+        wanted[0].dtype,
     )
-    yield from lab.compare(case, made, [*got], "under autocast ")
+    yield from trial.compare(case, made, [*got], "under autocast ")
 
 
 @check(cases=few)
-def vmap(lab: Lab, case: Case) -> Iterator[Finding]:
+def vmap(trial: Trial, case: Case) -> Iterator[Finding]:
     """`torch.func.vmap` over the inputs, and over each parameter, gives what separate calls of native give."""
-    native, subject = lab.build_native(case), lab.build_subject(case)
-    inputs = [t.detach() for t in lab.inputs(case)]
+    native, subject = trial.build_native(case), trial.build_subject(case)
+    inputs = [t.detach() for t in trial.inputs(case)]
     stacked = [torch.stack([t, t.flip(0) if t.dim() else t]) for t in inputs]
     where = [0 if d.floating else None for d in case.call.draws()]
     given = [s if w == 0 else t for s, t, w in zip(stacked, inputs, where, strict=True)]
     if 0 in where:
-        yield from _mapped(lab, case, native, subject, given, tuple(where), {}, "the inputs")
+        yield from _mapped(trial, case, native, subject, given, tuple(where), {}, "the inputs")
     for name, parameter in native.parameters().items():
         both = {name: torch.stack([parameter.detach(), parameter.detach() * 2])}
-        yield from _mapped(lab, case, native, subject, inputs, (None,) * len(inputs), both, name)
+        yield from _mapped(trial, case, native, subject, inputs, (None,) * len(inputs), both, name)
 
 
 def _mapped(
-    lab: Lab, case: Case, native: Instance, subject: Instance, given: list[Tensor], where: tuple[int | None, ...],
+    trial: Trial, case: Case, native: Instance, subject: Instance, given: list[Tensor], where: tuple[int | None, ...],
     replaced: dict[str, Tensor], what: str,
 ) -> Iterator[Finding]:  # fmt: skip
     def over(instance: Instance) -> Callable[..., Any]:
@@ -128,7 +132,7 @@ def _mapped(
         return  # native itself cannot be mapped here
     singles, own = ([over(o)(*_entry(replaced, given, where, i)) for i in range(2)] for o in (native, subject))
     if replaced and not all(
-        _near(lab, case, a, b) for s, t in zip(singles, own, strict=True) for a, b in zip(s, t, strict=True)
+        _near(trial, case, a, b) for s, t in zip(singles, own, strict=True) for a, b in zip(s, t, strict=True)
     ):
         return  # replaced parameters are not used at all: what functional_call looks at
     try:
@@ -143,7 +147,7 @@ def _mapped(
         return
     for i, one_call in enumerate(singles):
         for wanted, result in zip(one_call, got, strict=True):
-            if not _near(lab, case, wanted.detach(), result[i].detach()):
+            if not _near(trial, case, wanted.detach(), result[i].detach()):
                 yield Finding(repr(case), f"vmap over {what} must give what separate calls give, entry {i} differs")
                 return
 
@@ -154,7 +158,7 @@ def _entry(replaced: dict[str, Tensor], given: list[Tensor], where: tuple[int | 
     return ({k: v[i] for k, v in replaced.items()}, *tensors)
 
 
-def _near(lab: Lab, case: Case, wanted: Tensor, got: Tensor) -> bool:
+def _near(trial: Trial, case: Case, wanted: Tensor, got: Tensor) -> bool:
     """Whether two results of equal arithmetic agree, to the largest allowance this case has anywhere."""
     wanted, got = wanted.detach(), got.detach()
     if wanted.shape != got.shape:
@@ -163,7 +167,7 @@ def _near(lab: Lab, case: Case, wanted: Tensor, got: Tensor) -> bool:
         return torch.equal(wanted, got)
     if not wanted.numel():
         return True
-    share = [_share(b) for b in lab.expected(case).outputs if b.truth.numel() and not b.exact]
+    share = [_share(b) for b in trial.expected(case).outputs if b.truth.numel() and not b.exact]
     wanted, got = wanted.double(), got.double()
     alike = (wanted == got) | (wanted.isnan() & got.isnan())
     error = torch.where(alike, 0.0, (wanted - got).abs()).nan_to_num(math.inf)
@@ -179,20 +183,20 @@ def _share(budget: Budget) -> float:
 
 
 @check(cases=few, kinds=("module",))
-def functional_call(lab: Lab, case: Case) -> Iterator[Finding]:
+def functional_call(trial: Trial, case: Case) -> Iterator[Finding]:
     """Parameters replaced through `torch.func.functional_call` are the ones used."""
-    native, subject = lab.build_native(case), lab.build_subject(case)
+    native, subject = trial.build_native(case), trial.build_subject(case)
     other = case.but(seed=case.seed + 1)
-    replaced = {k: v.detach().clone() for k, v in lab.build_native(other).parameters().items()}
+    replaced = {k: v.detach().clone() for k, v in trial.build_native(other).parameters().items()}
     if not replaced or subject.module is None:
         return
     subject.load({k: torch.zeros_like(v) for k, v in replaced.items()})
-    args, kwargs = fill(case.call, iter([t.detach() for t in lab.inputs(case)]))
+    args, kwargs = fill(case.call, iter([t.detach() for t in trial.inputs(case)]))
     own = {subject.names[k]: v for k, v in replaced.items() if k in subject.names}
     got = flatten(torch.func.functional_call(subject.module, own, args, kwargs))
     native.load(replaced)
-    wanted = lab.call(native, case, [t.detach() for t in lab.inputs(case)])
-    if any(not _near(lab, case, w.detach(), g.detach()) for w, g in zip(wanted, got, strict=True)):
+    wanted = trial.call(native, case, [t.detach() for t in trial.inputs(case)])
+    if any(not _near(trial, case, w.detach(), g.detach()) for w, g in zip(wanted, got, strict=True)):
         yield Finding(
             repr(case), "functional_call must use the parameters it is given, the output differs from native's"
         )

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from refops.parity.budget import SLACK, ulp
-from refops.parity.case import Arguments, Case, Draw
+from refops.parity.case import Arguments, Case, Draw, dtype_of
 from refops.parity.checks import check
-from refops.parity.draw import LAYOUTS, dtype_of, lay
-from refops.parity.lab import Lab
+from refops.parity.judging.budget import SLACK, ulp
+from refops.parity.judging.draw import LAYOUTS, lay
+from refops.parity.judging.trial import Trial
 from refops.parity.record import Finding
 from refops.parity.subject import Operator
 
@@ -22,13 +22,13 @@ Shapes = list[tuple[int, ...]]
 ERRORS = (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError, AssertionError, ZeroDivisionError)
 
 
-def shaped(lab: Lab) -> Iterator[Case]:
+def shaped(trial: Trial) -> Iterator[Case]:
     """Every row, the first rows with their main input's axes changed one at a time, and cases drawn by hypothesis."""
-    for i, row in enumerate(lab.rows(None)):
+    for i, row in enumerate(trial.rows(None)):
         yield row
-        if i < 8 or lab.full:
+        if i < 8 or trial.full:
             yield from _reshaped(row)
-    yield from drawn_by_strategy(lab, 200 if lab.full else 25)
+    yield from drawn_by_strategy(trial, 200 if trial.full else 25)
 
 
 def _reshaped(row: Case) -> Iterator[Case]:
@@ -46,9 +46,9 @@ def _reshaped(row: Case) -> Iterator[Case]:
             yield row.but(call=Arguments(args, row.call.kwargs))
 
 
-def drawn_by_strategy(lab: Lab, count: int) -> list[Case]:
+def drawn_by_strategy(trial: Trial, count: int) -> list[Case]:
     """Legal cases drawn by the spec's hypothesis strategy, the same ones every time."""
-    if lab.spec.strategy is None:
+    if trial.spec.strategy is None:
         return []
     from hypothesis import HealthCheck, Phase, given, seed, settings
 
@@ -63,30 +63,30 @@ def drawn_by_strategy(lab: Lab, count: int) -> list[Case]:
 
     @seed(0)
     @options
-    @given(lab.spec.strategy())
+    @given(trial.spec.strategy())
     def collect(case: Case) -> None:
-        found.append(case.but(dtype=lab.dtype))
+        found.append(case.but(dtype=trial.dtype))
 
     collect()
     return list(dict.fromkeys(found))
 
 
-def shapes_or_error(lab: Lab, operator: Operator, case: Case, grad: bool = False) -> Shapes | Exception:
+def shapes_or_error(trial: Trial, operator: Operator, case: Case, grad: bool = False) -> Shapes | Exception:
     """The shapes an operator gives for a case, or the error it refuses it with."""
     try:
-        instance = operator.build(case, lab.initial(case), lab.device)
+        instance = operator.build(case, trial.initial(case), trial.device)
         with torch.set_grad_enabled(grad):
-            return [tuple(t.shape) for t in lab.call(instance, case, lab.inputs(case))]
+            return [tuple(t.shape) for t in trial.call(instance, case, trial.inputs(case))]
     except ERRORS as error:
         return error
 
 
-def formula(lab: Lab, case: Case) -> Shapes | Exception | None:
+def formula(trial: Trial, case: Case) -> Shapes | Exception | None:
     """What the spec's output-shape formula says: shapes, an error, or None where there is no formula."""
-    if lab.spec.shape is None:
+    if trial.spec.shape is None:
         return None
     try:
-        said = lab.spec.shape(**{k: v for k, v in bound(lab, case).items() if k in _accepted(lab.spec.shape)})
+        said = trial.spec.shape(**{k: v for k, v in bound(trial, case).items() if k in _accepted(trial.spec.shape)})
     except ValueError as error:
         return error
     several = bool(said) and isinstance(said[0], tuple)
@@ -97,9 +97,9 @@ def _accepted(function: Any) -> set[str]:
     return set(inspect.signature(function).parameters)
 
 
-def bound(lab: Lab, case: Case) -> dict[str, Any]:
+def bound(trial: Trial, case: Case) -> dict[str, Any]:
     """Every argument of the case by native's name, defaults filled in, tensors as their shapes."""
-    target: Any = lab.spec.reference
+    target: Any = trial.spec.reference
     found: dict[str, Any] = {}
     calls = [(target, case.call)] if case.init is None else [(target, case.init), (target.forward, case.call)]
     for function, arguments in calls:
@@ -123,10 +123,10 @@ def _shape_of(value: Any) -> Any:
 
 
 @check(cases=shaped)
-def shape(lab: Lab, case: Case) -> Iterator[Finding]:
+def shape(trial: Trial, case: Case) -> Iterator[Finding]:
     """Output shapes are native's, and it raises if and only if native raises; so does the formula."""
-    native = shapes_or_error(lab, lab.native, case)
-    got = shapes_or_error(lab, lab.subject, case)
+    native = shapes_or_error(trial, trial.native, case)
+    got = shapes_or_error(trial, trial.subject, case)
     if isinstance(native, Exception):
         if not isinstance(got, Exception):
             reason = " ".join(str(native).split())[:120]
@@ -138,12 +138,12 @@ def shape(lab: Lab, case: Case) -> Iterator[Finding]:
         )
     elif got != native:
         yield Finding(repr(case), f"output shape must be {_text(native)}, got {_text(got)}")
-    if lab.subject.reference:
-        yield from _by_formula(lab, case, native)
+    if trial.subject.reference:
+        yield from _by_formula(trial, case, native)
 
 
-def _by_formula(lab: Lab, case: Case, native: Shapes | Exception) -> Iterator[Finding]:
-    said = formula(lab, case)
+def _by_formula(trial: Trial, case: Case, native: Shapes | Exception) -> Iterator[Finding]:
+    said = formula(trial, case)
     indexed = any(d.kind in ("index", "literal") for d in case.draws())
     if said is None or (isinstance(native, IndexError) and indexed) or "dtype" in str(native):
         return  # an index out of range, or a target of another dtype, is no matter of shapes
@@ -158,21 +158,21 @@ def _text(shapes: Shapes | None) -> str:
     return " and ".join(map(str, shapes or [])) or "nothing"
 
 
-def every_row(lab: Lab) -> Iterator[Case]:
+def every_row(trial: Trial) -> Iterator[Case]:
     """Every row."""
-    yield from lab.rows(None)
+    yield from trial.rows(None)
 
 
-def some_rows(lab: Lab) -> Iterator[Case]:
+def some_rows(trial: Trial) -> Iterator[Case]:
     """Every row in float32 and at the full level, else the first few."""
-    yield from list(lab.rows(None))[: None if lab.full or lab.dtype == "float32" else 4]
+    yield from list(trial.rows(None))[: None if trial.full or trial.dtype == "float32" else 4]
 
 
 @check(cases=some_rows, dtypes=None)
-def dtype(lab: Lab, case: Case) -> Iterator[Finding]:
+def dtype(trial: Trial, case: Case) -> Iterator[Finding]:
     """Outputs, gradients and state have native's dtype and device; other input dtypes are promoted or refused alike."""
-    native, subject = lab.build_native(case), lab.build_subject(case)
-    expected, got = lab.call(native, case, lab.inputs(case)), lab.call(subject, case, lab.inputs(case))
+    native, subject = trial.build_native(case), trial.build_subject(case)
+    expected, got = trial.call(native, case, trial.inputs(case)), trial.call(subject, case, trial.inputs(case))
     for i, (e, g) in enumerate(zip(expected, got, strict=False)):
         if (e.dtype, e.device.type) != (g.dtype, g.device.type):
             yield Finding(repr(case), f"output[{i}] must be {e.dtype} on {e.device}, got {g.dtype} on {g.device}")
@@ -180,12 +180,12 @@ def dtype(lab: Lab, case: Case) -> Iterator[Finding]:
     for name in before.keys() & after.keys():
         if before[name].dtype != after[name].dtype:
             yield Finding(repr(case), f"{name} must stay {before[name].dtype}, got {after[name].dtype}")
-    if lab.spec.native is None and any(g.is_floating_point() and g.dtype != dtype_of(case.dtype) for g in got):
+    if trial.spec.native is None and any(g.is_floating_point() and g.dtype != dtype_of(case.dtype) for g in got):
         yield Finding(repr(case), f"output must be {case.dtype} like its input, got {[str(g.dtype) for g in got]}")
-    yield from _other_dtypes(lab, case)
+    yield from _other_dtypes(trial, case)
 
 
-def _other_dtypes(lab: Lab, case: Case) -> Iterator[Finding]:
+def _other_dtypes(trial: Trial, case: Case) -> Iterator[Finding]:
     """Inputs in a dtype that is not the parameters'."""
     if any(0 in draw.shape for draw in case.draws()):
         return  # without numbers native looks at nothing
@@ -193,15 +193,15 @@ def _other_dtypes(lab: Lab, case: Case) -> Iterator[Finding]:
         if other == case.dtype:
             continue
         said = []
-        for operator in (lab.native, lab.subject):
+        for operator in (trial.native, trial.subject):
             try:
-                instance = operator.build(case, lab.initial(case), lab.device)
+                instance = operator.build(case, trial.initial(case), trial.device)
                 inputs = [
                     t.detach().to(dtype_of(other)) if d.kind == "real" else t
-                    for t, d in zip(lab.inputs(case), case.call.draws(), strict=True)
+                    for t, d in zip(trial.inputs(case), case.call.draws(), strict=True)
                 ]
                 with torch.no_grad():
-                    said.append([str(o.dtype) for o in lab.call(instance, case, inputs)])
+                    said.append([str(o.dtype) for o in trial.call(instance, case, inputs)])
             except ERRORS as error:
                 said.append([type(error).__name__])
         native, got = said
@@ -212,10 +212,10 @@ def _other_dtypes(lab: Lab, case: Case) -> Iterator[Finding]:
             )
 
 
-def laid_out(lab: Lab) -> Iterator[Case]:
+def laid_out(trial: Trial) -> Iterator[Case]:
     """The first rows in every memory layout, and every row with an empty batch or without batch as it stands."""
-    rows = [c for c in lab.rows() if lab.deterministic(c)] or [c.but(mode="eval") for c in lab.rows()]
-    for row in rows if lab.full else rows[:3]:
+    rows = [c for c in trial.rows() if trial.deterministic(c)] or [c.but(mode="eval") for c in trial.rows()]
+    for row in rows if trial.full else rows[:3]:
         for layout in LAYOUTS:
             if any(
                 lay(torch.empty(d.shape), layout).stride() != torch.empty(d.shape).stride() or layout == "shifted"
@@ -226,27 +226,27 @@ def laid_out(lab: Lab) -> Iterator[Case]:
 
 
 @check(cases=laid_out)
-def layout(lab: Lab, case: Case) -> Iterator[Finding]:
+def layout(trial: Trial, case: Case) -> Iterator[Finding]:
     """Any memory layout of the inputs gives the same numbers: transposed, strided, expanded, overlapping ..."""
-    if isinstance(shapes_or_error(lab, lab.native, case), Exception):
+    if isinstance(shapes_or_error(trial, trial.native, case), Exception):
         return  # native refuses some: max_pool3d takes no channels_last without a batch
-    expected = lab.expected(case)
-    subject = lab.build_subject(case)
-    directions = lab.cotangents(case, [b.truth.to(b.dtype) if not b.exact else b.truth for b in expected.outputs])
-    outputs, gradients = lab.run(subject, case, lab.inputs(case), directions)
-    yield from lab.judge(case, outputs, gradients)
+    expected = trial.expected(case)
+    subject = trial.build_subject(case)
+    directions = trial.cotangents(case, [b.truth.to(b.dtype) if not b.exact else b.truth for b in expected.outputs])
+    outputs, gradients = trial.run(subject, case, trial.inputs(case), directions)
+    yield from trial.judge(case, outputs, gradients)
 
 
 @check(cases=every_row)
-def inputs(lab: Lab, case: Case) -> Iterator[Finding]:
+def inputs(trial: Trial, case: Case) -> Iterator[Finding]:
     """Inputs and parameters change only where native changes them, and outputs share memory only where native's do."""
-    native, subject = lab.build_native(case), lab.build_subject(case)
+    native, subject = trial.build_native(case), trial.build_subject(case)
     seen = []
     for instance in (native, subject):
-        given = [t.detach() for t in lab.inputs(case)]
+        given = [t.detach() for t in trial.inputs(case)]
         parameters = instance.parameters()
         before = [t.clone() for t in (*given, *parameters.values())]
-        outputs = lab.call(instance, case, given)
+        outputs = trial.call(instance, case, given)
         for o in outputs:
             if o.requires_grad and o.is_floating_point():
                 o.sum().backward(retain_graph=True)
@@ -256,7 +256,7 @@ def inputs(lab: Lab, case: Case) -> Iterator[Finding]:
         shared = [t.numel() > 0 and t.untyped_storage().data_ptr() in storage for t in after]
         seen.append((changed, shared, after))
     (changed, shared, theirs), (changed_too, shared_too, ours) = seen
-    if lab.spec.native is None:  # an operator torch lacks is to leave alone what it is given
+    if trial.spec.native is None:  # an operator torch lacks is to leave alone what it is given
         changed, shared = [False] * len(changed), [False] * len(shared)
     labels = [f"input {i}" for i in range(len(list(case.call.draws())))] + list(native.parameters())
     for i, label in enumerate(labels[: len(changed_too)]):
@@ -278,15 +278,15 @@ def _rounded_alike(theirs: Tensor, ours: Tensor) -> bool:
     return bool(((theirs.double() - ours.double()).abs().nan_to_num().cpu() <= allowed).all())
 
 
-def first_row(lab: Lab) -> Iterator[Case]:
+def first_row(trial: Trial) -> Iterator[Case]:
     """The first rows."""
-    yield from list(lab.rows(None))[:3]
+    yield from list(trial.rows(None))[:3]
 
 
 @check(cases=first_row)
-def determinism(lab: Lab, case: Case) -> Iterator[Finding]:
+def determinism(trial: Trial, case: Case) -> Iterator[Finding]:
     """The same call gives the same bits again, also after other inputs of the same shape."""
-    subject = lab.build_subject(case)
+    subject = trial.build_subject(case)
     held = {k: v.detach().clone() for k, v in subject.state().items()}
     other = case.but(seed=case.seed + 1)
 
@@ -294,7 +294,7 @@ def determinism(lab: Lab, case: Case) -> Iterator[Finding]:
         subject.load(held)
         return [
             o.detach().clone()
-            for o in lab.call(subject, at.but(seed=case.seed) if at is not case else at, lab.inputs(at))
+            for o in trial.call(subject, at.but(seed=case.seed) if at is not case else at, trial.inputs(at))
         ]
 
     first, different, again = once(case), once(other), once(case)

@@ -9,104 +9,106 @@ import torch
 from torch import Tensor
 from torch.autograd.gradcheck import GradcheckError
 
-from refops.parity.budget import MANY_PROBES, PROBES, Budget, budgets
-from refops.parity.case import Arguments, Case
+from refops.parity.case import Arguments, Case, dtype_of
 from refops.parity.checks import check
-from refops.parity.draw import dtype_of, numbers, seed_global
-from refops.parity.lab import Lab, flatten
+from refops.parity.judging.budget import MANY_PROBES, PROBES, Budget, budgets
+from refops.parity.judging.draw import numbers, seed_global
+from refops.parity.judging.trial import Trial, flatten
 from refops.parity.record import Finding
 from refops.parity.spec import Law
 from refops.parity.subject import Instance, Operator
 
 
-def regimes(lab: Lab) -> Iterator[Case]:
+def regimes(trial: Trial) -> Iterator[Case]:
     """The first row in every regime, the others in `ordinary` and one regime in turn; all in all at the full level.
 
     A row that names its own regimes (`only`) gets those. Outside float32, quick takes every second row, in float64
     every fourth, in `ordinary`.
     """
-    rows = [c for c in lab.rows() if lab.deterministic(c)]
-    rows = rows or [c.but(mode="eval") for c in lab.rows()]
+    rows = [c for c in trial.rows() if trial.deterministic(c)]
+    rows = rows or [c.but(mode="eval") for c in trial.rows()]
     for i, row in enumerate(rows):
         if not any(draw.kind == "real" for draw in row.draws()):
             yield row
             continue
-        every = row.only or lab.spec.regimes
-        if i and lab.dtype != "float32" and not lab.full:
-            if i % 2 and (i % 4 == 1 or lab.dtype != "float64"):
+        every = row.only or trial.spec.regimes
+        if i and trial.dtype != "float32" and not trial.full:
+            if i % 2 and (i % 4 == 1 or trial.dtype != "float64"):
                 yield row.but(regime=every[0] if row.only else "ordinary")
             continue
         turn = dict.fromkeys(("ordinary", every[i % len(every)])) if i and not row.only else every
-        for regime in every if lab.full else turn:
+        for regime in every if trial.full else turn:
             yield row.but(regime=regime)
 
 
 @check(cases=regimes, dtypes=None, measured=True)
-def value(lab: Lab, case: Case) -> Iterator[Finding]:
+def value(trial: Trial, case: Case) -> Iterator[Finding]:
     """Outputs are within the derived budget of the float64 truth, in every value regime."""
-    subject = lab.build_subject(case)
+    subject = trial.build_subject(case)
     with torch.no_grad():
-        got = lab.call(subject, case, lab.inputs(case))
-    yield from lab.judge(case, got)
+        got = trial.call(subject, case, trial.inputs(case))
+    yield from trial.judge(case, got)
 
 
 @check(cases=regimes, dtypes=None, measured=True)
-def gradient(lab: Lab, case: Case) -> Iterator[Finding]:
+def gradient(trial: Trial, case: Case) -> Iterator[Finding]:
     """The gradient of one random direction, for every input and parameter, is within budget of the truth's."""
-    expected = lab.expected(case)
+    expected = trial.expected(case)
     if all(g is None for g in expected.gradients):
         return
-    _, got = lab.run(lab.build_subject(case), case, lab.inputs(case), _directions(lab, case))
-    yield from lab.judge(case, None, got)
+    _, got = trial.run(trial.build_subject(case), case, trial.inputs(case), _directions(trial, case))
+    yield from trial.judge(case, None, got)
 
 
-def _directions(lab: Lab, case: Case) -> list[Tensor]:
-    return lab.cotangents(case, [b.truth.to(b.dtype) if not b.exact else b.truth for b in lab.expected(case).outputs])
+def _directions(trial: Trial, case: Case) -> list[Tensor]:
+    return trial.cotangents(
+        case, [b.truth.to(b.dtype) if not b.exact else b.truth for b in trial.expected(case).outputs]
+    )
 
 
-def smooth(lab: Lab) -> Iterator[Case]:
+def smooth(trial: Trial) -> Iterator[Case]:
     """The first rows that hold a number, on ordinary ones."""
-    rows = [c for c in lab.rows() if lab.deterministic(c)] or [c.but(mode="eval") for c in lab.rows()]
+    rows = [c for c in trial.rows() if trial.deterministic(c)] or [c.but(mode="eval") for c in trial.rows()]
     rows = [c for c in rows if not any(0 in draw.shape for draw in c.draws())]
-    yield from rows if lab.full else rows[:4]
+    yield from rows if trial.full else rows[:4]
 
 
 @check(cases=smooth)
-def double_backward(lab: Lab, case: Case) -> Iterator[Finding]:
+def double_backward(trial: Trial, case: Case) -> Iterator[Finding]:
     """The gradient of the gradient is native's, wherever native has one."""
     exact = case.but(dtype="float64")
-    native, drawn = lab.build_native(case), lab.drawn(case)[1]
-    true = lab.oracle.match(lab.oracle.build(exact, lab.drawn(case)[0]), native.own_state())
+    native, drawn = trial.build_native(case), trial.drawn(case)[1]
+    true = trial.oracle.match(trial.oracle.build(exact, trial.drawn(case)[0]), native.own_state())
     held = {k: v.detach().double().cpu() for k, v in native.own_state().items() if v.is_floating_point()}
-    cotangents = _directions(lab, case)
+    cotangents = _directions(trial, case)
 
     def second(flat: list[Tensor], instance: Instance, at: Case, device: str) -> list[Tensor | None]:
         instance.load(dict(zip(held, flat[len(drawn) :], strict=False)))
-        inputs = lab.inputs(at, flat[: len(drawn)], device)
-        outputs = lab.call(instance, at, inputs)
+        inputs = trial.inputs(at, flat[: len(drawn)], device)
+        outputs = trial.call(instance, at, inputs)
         leaves = [t for t in inputs if t.requires_grad] + list(instance.parameters().values())
         return _second_gradients(outputs, leaves, cotangents, case.seed)
 
     values = [*drawn, *held.values()]
     try:
-        names = [f"second derivative {i}" for i in range(len(second(values, native, case, lab.device)))]
+        names = [f"second derivative {i}" for i in range(len(second(values, native, case, trial.device)))]
     except RuntimeError:
         return  # native itself has no second derivative here
 
     def expected(probes: int) -> list[Budget | None]:
         return budgets(
             lambda flat: second(flat, true, exact, "cpu"),
-            (lambda flat: second(flat, native, case, lab.device)) if lab.spec.native else None,
+            (lambda flat: second(flat, native, case, trial.device)) if trial.spec.native else None,
             values, names, dtype_of(case.dtype), probes=probes, mixing=True, passes=[4] * len(names),
         )  # fmt: skip
 
     try:
-        got = second(values, lab.build_subject(case), case, lab.device)
+        got = second(values, trial.build_subject(case), case, trial.device)
     except RuntimeError as error:
         yield Finding(repr(case), f"must be differentiable twice like native, got {type(error).__name__}: {error}")
         return
-    if list(lab.compare(case, expected(PROBES), got)):  # with more care before accusing
-        yield from lab.compare(case, expected(MANY_PROBES), got)
+    if list(trial.compare(case, expected(PROBES), got)):  # with more care before accusing
+        yield from trial.compare(case, expected(MANY_PROBES), got)
 
 
 def _second_gradients(
@@ -128,24 +130,24 @@ def _second_gradients(
     return list(torch.autograd.grad(total, [*leaves, *ways], allow_unused=True))
 
 
-def smallest(lab: Lab) -> Iterator[Case]:
+def smallest(trial: Trial) -> Iterator[Case]:
     """The two rows with the fewest numbers."""
-    rows = [c for c in lab.rows() if lab.deterministic(c) and not any(0 in d.shape for d in c.draws())]
+    rows = [c for c in trial.rows() if trial.deterministic(c) and not any(0 in d.shape for d in c.draws())]
     yield from sorted(rows, key=lambda c: sum(torch.Size(d.shape).numel() for d in c.draws()))[:2]
 
 
 @check(cases=smallest, dtypes=("float64",), level="full")
-def jacobian(lab: Lab, case: Case) -> Iterator[Finding]:
+def jacobian(trial: Trial, case: Case) -> Iterator[Finding]:
     """Every column of the Jacobian agrees with finite differences, cotangents being one-hot."""
-    subject = lab.build_subject(case)
-    inputs = lab.inputs(case)
+    subject = trial.build_subject(case)
+    inputs = trial.inputs(case)
     leaves = [t for t in inputs if t.requires_grad] + list(subject.parameters().values())
     if not leaves:
         return
 
     def function(*changed: Tensor) -> tuple[Tensor, ...]:  # parameters are changed where they are
         given = iter(changed)
-        outputs = lab.call(subject, case, [next(given) if t.requires_grad else t for t in inputs])
+        outputs = trial.call(subject, case, [next(given) if t.requires_grad else t for t in inputs])
         return tuple(o for o in outputs if o.requires_grad)
 
     try:
@@ -154,50 +156,50 @@ def jacobian(lab: Lab, case: Case) -> Iterator[Finding]:
         yield Finding(repr(case), f"Jacobian differs from finite differences: {' '.join(str(error).split())[:300]}")
 
 
-def lawful(lab: Lab) -> Iterator[Case]:
+def lawful(trial: Trial) -> Iterator[Case]:
     """One case per law and regime that keeps it; the law's place in the spec is the seed."""
-    for i, law in enumerate(lab.spec.laws):
-        yield Case(Arguments(law.inputs), mode=law.mode, dtype=lab.dtype, seed=i)
+    for i, law in enumerate(trial.spec.laws):
+        yield Case(Arguments(law.inputs), mode=law.mode, dtype=trial.dtype, seed=i)
 
 
 @check(cases=lawful, applies=lambda spec: bool(spec.laws))
-def laws(lab: Lab, case: Case) -> Iterator[Finding]:
+def laws(trial: Trial, case: Case) -> Iterator[Finding]:
     """Equations that need no oracle: invariances, batch-split equals whole, degenerate settings."""
-    law = lab.spec.laws[case.seed]
+    law = trial.spec.laws[case.seed]
     drawn = [numbers(case, draw, i) for i, draw in enumerate(law.inputs)]
 
     def sides(operator: Operator, dtype: str, values: list[Tensor]) -> list[Tensor]:
         at = case.but(dtype=dtype)
 
         def build(*args: Any, **kwargs: Any) -> Any:
-            return _stateful(lab, operator, at, args, kwargs)
+            return _stateful(trial, operator, at, args, kwargs)
 
         seed_global(case.seed)
         pair = law.law(build, *(v.to(dtype_of(dtype)) if v.is_floating_point() else v for v in values))
         return [flatten(side)[0].detach() for side in pair]
 
-    left, right = sides(lab.subject, case.dtype, drawn)
+    left, right = sides(trial.subject, case.dtype, drawn)
     if left.shape != right.shape:
         yield Finding(
             repr(case),
             f"law {law.name}: both sides must have one shape, got {tuple(left.shape)} and {tuple(right.shape)}",
         )
         return
-    yield from _balanced(lab, case, law, left, right, sides, drawn)
+    yield from _balanced(trial, case, law, left, right, sides, drawn)
 
 
 def _balanced(
-    lab: Lab, case: Case, law: Law, left: Tensor, right: Tensor, sides: Any, drawn: list[Tensor]
+    trial: Trial, case: Case, law: Law, left: Tensor, right: Tensor, sides: Any, drawn: list[Tensor]
 ) -> Iterator[Finding]:
     """Both sides agree within the sum of their budgets."""
     dtype = dtype_of(case.dtype)
 
     def allowance(probes: int) -> Budget | None:
         made = budgets(
-            lambda flat: [*sides(lab.oracle, "float64", flat)],
-            (lambda flat: [*sides(lab.native, case.dtype, flat)]) if lab.spec.native else None,
+            lambda flat: [*sides(trial.oracle, "float64", flat)],
+            (lambda flat: [*sides(trial.native, case.dtype, flat)]) if trial.spec.native else None,
             drawn, [f"law {law.name}, left side", f"law {law.name}, right side"], dtype,
-            probes=probes, mixing=lab.mixing,
+            probes=probes, mixing=trial.mixing,
         )  # fmt: skip
         both = [b for b in made if b is not None]
         if len(both) < 2 or both[0].exact:
@@ -210,15 +212,15 @@ def _balanced(
         if not torch.equal(left, right):
             yield Finding(repr(case), f"law {law.name}: both sides must be equal")
     elif not budget.accepts(left):  # with more care before accusing
-        yield from lab.compare(case, [allowance(MANY_PROBES)], [left])
+        yield from trial.compare(case, [allowance(MANY_PROBES)], [left])
 
 
-def _stateful(lab: Lab, operator: Operator, case: Case, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _stateful(trial: Trial, operator: Operator, case: Case, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """An instance of the operator holding the state native would be given for these arguments."""
-    if lab.spec.kind == "function":
+    if trial.spec.kind == "function":
         return operator.target
     given = Case(Arguments(), Arguments(args, tuple(kwargs.items())), mode=case.mode, dtype=case.dtype)
-    native = lab.build_native(given.but(dtype="float32"), "cpu")
+    native = trial.build_native(given.but(dtype="float32"), "cpu")
     instance = operator.match(operator.build(given, []), native.own_state())
     instance.load(native.own_state())
     return instance.function

@@ -12,10 +12,7 @@ from torch.nn import Parameter
 
 from refops.parity.case import Arguments, Case
 from refops.parity.checks import check
-from refops.parity.course import Course
-from refops.parity.lab import Lab
-from refops.parity.record import Finding
-from refops.parity.training import (
+from refops.parity.judging.scenarios import (
     OTHERS,
     Gradients,
     by_closure,
@@ -28,28 +25,31 @@ from refops.parity.training import (
     train,
     ungrouped,
 )
+from refops.parity.judging.training import Training
+from refops.parity.judging.trial import Trial
+from refops.parity.record import Finding
 
 OPTIMIZER = ("optimizer",)
 
 # -- cases -----------------------------------------------------------------------------------------------------------
 
 
-def rows(lab: Lab) -> Iterator[Case]:
+def rows(trial: Trial) -> Iterator[Case]:
     """Every row, on the stream it names or on random gradients."""
-    for case in lab.rows(None):
-        yield case if case.regime in lab.spec.regimes else case.but(regime="random")
+    for case in trial.rows(None):
+        yield case if case.regime in trial.spec.regimes else case.but(regime="random")
 
 
-def first(lab: Lab) -> Iterator[Case]:
+def first(trial: Trial) -> Iterator[Case]:
     """The first row, on random gradients."""
-    yield next(rows(lab))
+    yield next(rows(trial))
 
 
-def streams(lab: Lab) -> Iterator[Case]:
+def streams(trial: Trial) -> Iterator[Case]:
     """The first row on every stream, then all others; outside float32 fewer, unless the level is full."""
-    thorough = lab.full or lab.dtype == "float32"
-    every = list(rows(lab))
-    for stream in lab.spec.regimes if thorough else ("random", "tiny"):
+    thorough = trial.full or trial.dtype == "float32"
+    every = list(rows(trial))
+    for stream in trial.spec.regimes if thorough else ("random", "tiny"):
         yield every[0].but(regime=stream)
     yield from every[1:] if thorough else every[3:5]
 
@@ -58,20 +58,20 @@ def streams(lab: Lab) -> Iterator[Case]:
 
 
 @check(cases=streams, kinds=OPTIMIZER, dtypes=None)
-def trajectory(lab: Lab, case: Case) -> Iterator[Finding]:
+def trajectory(trial: Trial, case: Case) -> Iterator[Finding]:
     """After every step, every parameter is as near to the float64 truth as native's rounding excuses."""
-    course = Course(lab, case)
-    yield from course.compare(course.run())
+    training = Training(trial, case)
+    yield from training.compare(training.run())
 
 
 @check(cases=first, kinds=OPTIMIZER)
-def groups(lab: Lab, case: Case) -> Iterator[Finding]:
+def groups(trial: Trial, case: Case) -> Iterator[Finding]:
     """Parameter groups: added later, with hyperparameters of their own, from a generator, refused if met twice."""
     for scenario in (regrouped, generated):
-        course = Course(lab, case, scenario)
-        yield from course.compare(course.run())
-    params = course.params()
-    optimizer = course.make()(grouped(params))
+        training = Training(trial, case, scenario)
+        yield from training.compare(training.run())
+    params = training.params()
+    optimizer = training.make()(grouped(params))
     hyperparameters = {name: optimizer.param_groups[-1].get(name) for name in OTHERS}
     if hyperparameters != OTHERS:
         yield Finding(repr(case), f"param_groups[-1] must keep the group's own {OTHERS}, got {hyperparameters}")
@@ -86,35 +86,35 @@ def groups(lab: Lab, case: Case) -> Iterator[Finding]:
 
 
 @check(cases=first, kinds=OPTIMIZER)
-def schedulers(lab: Lab, case: Case) -> Iterator[Finding]:
+def schedulers(trial: Trial, case: Case) -> Iterator[Finding]:
     """The learning rate used is the one in `param_groups` now, set by a scheduler or by hand."""
-    course = Course(lab, case, scheduled)
-    yield from course.compare(course.run())
+    training = Training(trial, case, scheduled)
+    yield from training.compare(training.run())
 
 
 @check(cases=first, kinds=OPTIMIZER)
-def closure(lab: Lab, case: Case) -> Iterator[Finding]:
+def closure(trial: Trial, case: Case) -> Iterator[Finding]:
     """A closure is called once, with gradients enabled, and first; its gradients are used, its value is returned."""
-    course = Course(lab, case, by_closure)
+    training = Training(trial, case, by_closure)
     try:
-        yield from course.compare(course.run())
+        yield from training.compare(training.run())
     except RuntimeError as error:
         yield Finding(repr(case), str(error))
 
 
 @check(cases=first, kinds=OPTIMIZER)
-def memory(lab: Lab, case: Case) -> Iterator[Finding]:
+def memory(trial: Trial, case: Case) -> Iterator[Finding]:
     """Parameters change in place, where the model and its views see it, whatever the memory layout of all."""
     for layout in ("transposed", "strided"):
-        course = Course(lab, case.but(layout=layout))
-        yield from course.compare(course.run())
+        training = Training(trial, case.but(layout=layout))
+        yield from training.compare(training.run())
     for scenario in (expanded, nudged):
-        course = Course(lab, case, scenario)
-        yield from course.compare(course.run())
-    course = Course(lab, case)
-    params = course.params()
+        training = Training(trial, case, scenario)
+        yield from training.compare(training.run())
+    training = Training(trial, case)
+    params = training.params()
     views = [p.detach() for p in params]
-    train(course.make()(grouped(params)), params, course.grads)
+    train(training.make()(grouped(params)), params, training.grads)
     for i, (param, view) in enumerate(zip(params, views, strict=True)):
         if not torch.equal(param.detach(), view):
             yield Finding(repr(case), f"parameter {i} must be changed in place, a view of it did not see the steps")
@@ -123,42 +123,44 @@ def memory(lab: Lab, case: Case) -> Iterator[Finding]:
 
 
 @check(cases=first, kinds=OPTIMIZER)
-def complex_(lab: Lab, case: Case) -> Iterator[Finding]:
+def complex_(trial: Trial, case: Case) -> Iterator[Finding]:
     """Complex parameters train as the pairs of real numbers they are; only a drop-in may not refuse them."""
     pairs = tuple(replace(draw, shape=(*draw.shape, 2)) for draw in case.call.draws())
-    course = Course(lab, case.but(call=Arguments(pairs)))
-    params: list[Tensor] = [Parameter(torch.view_as_complex(p.detach())) for p in course.params()]
-    grads: Gradients = [[None if g is None else torch.view_as_complex(g) for g in now] for now in course.grads]
-    after = _accepted(lab, lambda: train(course.make()(grouped(params)), params, grads), native_accepts=True)
+    training = Training(trial, case.but(call=Arguments(pairs)))
+    params: list[Tensor] = [Parameter(torch.view_as_complex(p.detach())) for p in training.params()]
+    grads: Gradients = [[None if g is None else torch.view_as_complex(g) for g in now] for now in training.grads]
+    after = _accepted(trial, lambda: train(training.make()(grouped(params)), params, grads), native_accepts=True)
     if isinstance(after, str):
         yield Finding(repr(case), f"complex parameters must be accepted as by native, got {after}")
     elif after:
-        yield from course.compare([torch.view_as_real(p) for p in after])
+        yield from training.compare([torch.view_as_real(p) for p in after])
 
 
 @check(cases=rows, kinds=OPTIMIZER)
-def sparse(lab: Lab, case: Case) -> Iterator[Finding]:
+def sparse(trial: Trial, case: Case) -> Iterator[Finding]:
     """Sparse gradients move parameters as dense ones do, or are refused; by a drop-in exactly where native refuses."""
-    course = Course(lab, case.but(regime="sparse"), ungrouped)
-    grads: Gradients = [[None if g is None else g.to_sparse() for g in now] for now in course.grads]
+    training = Training(trial, case.but(regime="sparse"), ungrouped)
+    grads: Gradients = [[None if g is None else g.to_sparse() for g in now] for now in training.grads]
 
     def run(target: Any = None) -> list[Tensor]:
-        params = course.params()
-        return train(course.make(target)(params), params, grads)
+        params = training.params()
+        return train(training.make(target)(params), params, grads)
 
-    accepts = lab.spec.native is not None and not isinstance(_accepted(lab, lambda: run(lab.spec.native), True), str)
-    after = _accepted(lab, run, accepts)
+    accepts = trial.spec.native is not None and not isinstance(
+        _accepted(trial, lambda: run(trial.spec.native), True), str
+    )
+    after = _accepted(trial, run, accepts)
     if isinstance(after, str):
         yield Finding(repr(case), f"sparse gradients must be accepted as by native, got {after}")
-    elif after and lab.subject.drop_in and lab.spec.native is not None and not accepts:
+    elif after and trial.subject.drop_in and trial.spec.native is not None and not accepts:
         yield Finding(repr(case), "sparse gradients must be refused as by native, no error was raised")
     elif after:
-        yield from course.compare(after)
+        yield from training.compare(after)
 
 
-def _accepted(lab: Lab, run: Callable[[], list[Tensor]], native_accepts: bool) -> list[Tensor] | str:
+def _accepted(trial: Trial, run: Callable[[], list[Tensor]], native_accepts: bool) -> list[Tensor] | str:
     """What a run gives; where it is refused nothing, or the error if that is none of a drop-in's rights."""
     try:
         return run()
     except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:
-        return f"{type(error).__name__}: {error}" if native_accepts and lab.subject.drop_in else []
+        return f"{type(error).__name__}: {error}" if native_accepts and trial.subject.drop_in else []

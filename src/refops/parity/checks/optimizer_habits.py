@@ -15,21 +15,21 @@ from torch.nn import Parameter
 from refops.parity.case import Case
 from refops.parity.checks import check
 from refops.parity.checks.optimizer import OPTIMIZER, first, rows
-from refops.parity.course import Course
-from refops.parity.lab import Lab
-from refops.parity.primitives import Recorder
+from refops.parity.judging.primitives import Recorder
+from refops.parity.judging.scenarios import HALFWAY, feed, grouped, snapshot, train
+from refops.parity.judging.training import Training
+from refops.parity.judging.trial import Trial
 from refops.parity.record import Finding
-from refops.parity.training import HALFWAY, feed, grouped, snapshot, train
 
 
 @check(cases=rows, kinds=OPTIMIZER)
-def gradients(lab: Lab, case: Case) -> Iterator[Finding]:
+def gradients(trial: Trial, case: Case) -> Iterator[Finding]:
     """`step` only reads gradients and leaves parameters without one alone; `zero_grad` removes them, or fills zeros."""
-    course = Course(lab, case.but(regime="missing"))
-    params = course.params()
-    optimizer = course.make()(grouped(params))
+    training = Training(trial, case.but(regime="missing"))
+    params = training.params()
+    optimizer = training.make()(grouped(params))
     wraps = "base" in (case.init.keywords if case.init else {})  # a wrapper moves parameters when it synchronises
-    for t, now in enumerate(course.grads):
+    for t, now in enumerate(training.grads):
         feed(params, now)
         given, before = [p.grad for p in params], snapshot(params)
         kept = [None if g is None else g.detach().clone() for g in given]
@@ -52,12 +52,12 @@ def gradients(lab: Lab, case: Case) -> Iterator[Finding]:
 
 
 @check(cases=rows, kinds=OPTIMIZER)
-def resume(lab: Lab, case: Case) -> Iterator[Finding]:
+def resume(trial: Trial, case: Case) -> Iterator[Finding]:
     """A state saved in mid-training, loaded with weights_only into a fresh instance, continues bit for bit."""
-    course = Course(lab, case)
-    params = course.params()
-    optimizer = course.make()(grouped(params))
-    train(optimizer, params, course.grads[:HALFWAY])
+    training = Training(trial, case)
+    params = training.params()
+    optimizer = training.make()(grouped(params))
+    train(optimizer, params, training.grads[:HALFWAY])
     for group in optimizer.param_groups:
         group["lr"] = group["lr"] * 0.5  # hyperparameters belong to the state
     file = io.BytesIO()
@@ -69,27 +69,27 @@ def resume(lab: Lab, case: Case) -> Iterator[Finding]:
         yield Finding(repr(case), f"state_dict must load with weights_only=True, got {str(error).splitlines()[0]}")
         return
     again: list[Tensor] = [Parameter(p) for p in snapshot(params)]
-    fresh = course.make()(grouped(again))
+    fresh = training.make()(grouped(again))
     fresh.load_state_dict(state)
-    whole = train(optimizer, params, course.grads[HALFWAY:])
-    yield from _same(case, whole, train(fresh, again, course.grads[HALFWAY:]), "training after load_state_dict")
+    whole = train(optimizer, params, training.grads[HALFWAY:])
+    yield from _same(case, whole, train(fresh, again, training.grads[HALFWAY:]), "training after load_state_dict")
 
 
 @check(cases=rows, kinds=OPTIMIZER, contract="drop-in", applies=lambda spec: spec.native is not None)
-def exchange(lab: Lab, case: Case) -> Iterator[Finding]:
+def exchange(trial: Trial, case: Case) -> Iterator[Finding]:
     """A state may go from native to the subject and back in mid-training; its keys and types are native's."""
-    course = Course(lab, case)
-    subject, native = course.make(), course.make(lab.spec.native)
+    training = Training(trial, case)
+    subject, native = training.make(), training.make(trial.spec.native)
     outlines = []
     for one, other, route in ((native, subject, "native to subject"), (subject, native, "subject to native")):
-        params = course.params()
+        params = training.params()
         optimizer, second = one(grouped(params)), other(grouped(params))
-        after = train(optimizer, params, course.grads[:HALFWAY])
+        after = train(optimizer, params, training.grads[:HALFWAY])
         state = copy.deepcopy(optimizer.state_dict())
         outlines.append(_outline(state))
         second.load_state_dict(state)
-        after += train(second, params, course.grads[HALFWAY:])
-        for finding in course.compare(after):
+        after += train(second, params, training.grads[HALFWAY:])
+        for finding in training.compare(after):
             finding.message += f" (state handed over after step {HALFWAY}, {route})"
             yield finding
     if difference := _difference(*outlines):
@@ -97,18 +97,18 @@ def exchange(lab: Lab, case: Case) -> Iterator[Finding]:
 
 
 @check(cases=first, kinds=OPTIMIZER)
-def hooks(lab: Lab, case: Case) -> Iterator[Finding]:
+def hooks(trial: Trial, case: Case) -> Iterator[Finding]:
     """Step hooks run around every step, state_dict hooks around every save and load."""
-    course = Course(lab, case)
-    params = course.params()
-    optimizer, seen = course.make()(grouped(params)), []
+    training = Training(trial, case)
+    params = training.params()
+    optimizer, seen = training.make()(grouped(params)), []
     optimizer.register_step_pre_hook(lambda opt, args, kwargs: seen.append("before"))
     optimizer.register_step_post_hook(lambda opt, args, kwargs: seen.append("after"))
     optimizer.register_state_dict_pre_hook(lambda opt: seen.append("saving"))
     optimizer.register_state_dict_post_hook(lambda opt, state: seen.append(f"saved {sorted(state)}"))
     optimizer.register_load_state_dict_pre_hook(lambda opt, state: seen.append("loading"))
     optimizer.register_load_state_dict_post_hook(lambda opt: seen.append("loaded"))
-    train(optimizer, params, course.grads[:2])
+    train(optimizer, params, training.grads[:2])
     state = optimizer.state_dict()
     optimizer.load_state_dict(state)
     wanted = ["before", "after"] * 2 + ["saving", f"saved {sorted(state)}", "loading", "loaded"]
@@ -117,28 +117,28 @@ def hooks(lab: Lab, case: Case) -> Iterator[Finding]:
 
 
 @check(cases=rows, kinds=OPTIMIZER)
-def copies(lab: Lab, case: Case) -> Iterator[Finding]:
+def copies(trial: Trial, case: Case) -> Iterator[Finding]:
     """An optimizer copied by deepcopy or pickle together with its parameters continues alike, and by itself."""
-    course = Course(lab, case)
-    params = course.params()
-    optimizer = course.make()(grouped(params))
-    train(optimizer, params, course.grads[:HALFWAY])
+    training = Training(trial, case)
+    params = training.params()
+    optimizer = training.make()(grouped(params))
+    train(optimizer, params, training.grads[:HALFWAY])
     ways = {"deepcopy": copy.deepcopy, "pickle": lambda pair: pickle.loads(pickle.dumps(pair))}
     made = {name: way((params, optimizer)) for name, way in ways.items()}
-    after = train(optimizer, params, course.grads[HALFWAY:])
+    after = train(optimizer, params, training.grads[HALFWAY:])
     for name, (own, other) in made.items():
-        yield from _same(case, after, train(other, own, course.grads[HALFWAY:]), f"training after {name}")
+        yield from _same(case, after, train(other, own, training.grads[HALFWAY:]), f"training after {name}")
 
 
 @check(cases=first, kinds=OPTIMIZER)
-def repeatable(lab: Lab, case: Case) -> Iterator[Finding]:
+def repeatable(trial: Trial, case: Case) -> Iterator[Finding]:
     """Two equal runs give equal bits, also when they take turns: instances share nothing."""
-    course = Course(lab, case)
-    alone = course.run()
-    yield from _same(case, alone, course.run(), "the second of two equal runs")
-    runs = [(course.make()(grouped(params)), params) for params in (course.params(), course.params())]
+    training = Training(trial, case)
+    alone = training.run()
+    yield from _same(case, alone, training.run(), "the second of two equal runs")
+    runs = [(training.make()(grouped(params)), params) for params in (training.params(), training.params())]
     turns: list[list[Tensor]] = [[], []]
-    for now in course.grads:
+    for now in training.grads:
         for after, (optimizer, params) in zip(turns, runs, strict=True):
             after += train(optimizer, params, [now])
     for after in turns:
@@ -146,12 +146,12 @@ def repeatable(lab: Lab, case: Case) -> Iterator[Finding]:
 
 
 @check(cases=rows, kinds=OPTIMIZER, contract="reference")
-def primitive_steps(lab: Lab, case: Case) -> Iterator[Finding]:
+def primitive_steps(trial: Trial, case: Case) -> Iterator[Finding]:
     """A reference's step is made of primitive operations alone, in place or not."""
-    course = Course(lab, case)
-    params = course.params()
-    optimizer = course.make()(grouped(params))
-    feed(params, course.grads[0])
+    training = Training(trial, case)
+    params = training.params()
+    optimizer = training.make()(grouped(params))
+    feed(params, training.grads[0])
     if "base" in (case.init.keywords if case.init else {}):
         optimizer.optimizer.step = lambda closure=None: None  # type: ignore[attr-defined]  # the wrapped one is torch's
     with Recorder() as recorder:
@@ -162,13 +162,13 @@ def primitive_steps(lab: Lab, case: Case) -> Iterator[Finding]:
 
 
 @check(cases=first, kinds=OPTIMIZER)
-def precision(lab: Lab, case: Case) -> Iterator[Finding]:
+def precision(trial: Trial, case: Case) -> Iterator[Finding]:
     """Every parameter keeps its dtype and moves, also beside parameters of other dtypes in one group."""
-    course = Course(lab, case)
+    training = Training(trial, case)
     dtypes = [torch.float64, torch.float32, torch.bfloat16]
-    params: list[Tensor] = [Parameter(course.start[0].to(lab.device, dtype, copy=True)) for dtype in dtypes]
+    params: list[Tensor] = [Parameter(training.start[0].to(trial.device, dtype, copy=True)) for dtype in dtypes]
     before = snapshot(params)
-    train(course.make()(params), params, [[now[0]] * len(params) for now in course.grads])
+    train(training.make()(params), params, [[now[0]] * len(params) for now in training.grads])
     for old, param, dtype in zip(before, params, dtypes, strict=True):
         if param.dtype != dtype:
             yield Finding(repr(case), f"a parameter of dtype {dtype} must keep it, got {param.dtype}")
@@ -176,27 +176,27 @@ def precision(lab: Lab, case: Case) -> Iterator[Finding]:
             yield Finding(repr(case), f"a parameter of dtype {dtype} must be updated beside those of other dtypes")
 
 
-def refused_rows(lab: Lab) -> Iterator[Case]:
+def refused_rows(trial: Trial) -> Iterator[Case]:
     """What native refuses."""
-    for refusal in lab.spec.refusals:
-        yield refusal.case.but(dtype=lab.dtype, regime="random")
+    for refusal in trial.spec.refusals:
+        yield refusal.case.but(dtype=trial.dtype, regime="random")
 
 
 @check(cases=refused_rows, kinds=OPTIMIZER)
-def refused(lab: Lab, case: Case) -> Iterator[Finding]:
+def refused(trial: Trial, case: Case) -> Iterator[Finding]:
     """What native refuses is refused; by a drop-in with native's type, by a reference naming the argument."""
-    course = Course(lab, case)
-    error = _error(lambda: course.make()(course.params()))
+    training = Training(trial, case)
+    error = _error(lambda: training.make()(training.params()))
     if error is None:
         yield Finding(repr(case), "the constructor must refuse these arguments, no error was raised")
         return
-    native = lab.spec.native and _error(lambda: course.make(lab.spec.native)(course.params()))
-    if native and lab.subject.drop_in and not isinstance(error, type(native)):
+    native = trial.spec.native and _error(lambda: training.make(trial.spec.native)(training.params()))
+    if native and trial.subject.drop_in and not isinstance(error, type(native)):
         yield Finding(
             repr(case), f"must raise {type(native).__name__} as native does, got {type(error).__name__}: {error}"
         )
-    (argument,) = {r.argument for r in lab.spec.refusals if r.case.but(dtype=lab.dtype, regime="random") == case}
-    if lab.subject.reference and argument not in str(error):
+    (argument,) = {r.argument for r in trial.spec.refusals if r.case.but(dtype=trial.dtype, regime="random") == case}
+    if trial.subject.reference and argument not in str(error):
         yield Finding(repr(case), f"the message must name {argument}, got {error}")
 
 

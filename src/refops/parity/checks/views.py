@@ -9,8 +9,8 @@ from torch import Tensor
 
 from refops.parity.case import Case
 from refops.parity.checks import check
-from refops.parity.draw import LAYOUTS
-from refops.parity.lab import Lab
+from refops.parity.judging.draw import LAYOUTS
+from refops.parity.judging.trial import Trial
 from refops.parity.record import Finding
 from refops.parity.spec import Spec
 from refops.parity.subject import Instance
@@ -20,29 +20,29 @@ def _arranges(spec: Spec) -> bool:
     return spec.name.startswith("tensor.")
 
 
-def every_layout(lab: Lab) -> Iterator[Case]:
+def every_layout(trial: Trial) -> Iterator[Case]:
     """Every row as it stands, the first rows also in every memory layout."""
-    for i, row in enumerate(lab.rows()):
+    for i, row in enumerate(trial.rows()):
         yield row
-        if i < 4 or lab.full:
+        if i < 4 or trial.full:
             yield from (row.but(layout=layout) for layout in LAYOUTS)
 
 
 @check(cases=every_layout, kinds=("function",), dtypes=("float32",), applies=_arranges)
-def views(lab: Lab, case: Case) -> Iterator[Finding]:
+def views(trial: Trial, case: Case) -> Iterator[Finding]:
     """A result is a view where native's is: the same storage, strides, offset and version counter."""
-    seen = [_places(lab, instance, case) for instance in (lab.build_native(case), lab.build_subject(case))]
+    seen = [_places(trial, instance, case) for instance in (trial.build_native(case), trial.build_subject(case))]
     for i, (wanted, got) in enumerate(zip(*seen, strict=False)):
         for what, theirs in wanted.items():
             if got.get(what) != theirs:
                 yield Finding(repr(case), f"output[{i}] must have {what} {theirs} as native's has, got {got.get(what)}")
 
 
-def _places(lab: Lab, instance: Instance, case: Case) -> list[dict[str, object]]:
+def _places(trial: Trial, instance: Instance, case: Case) -> list[dict[str, object]]:
     """For every output: which input it is a view of, how it lies, and whether a change of that input counts for it."""
-    given = [t.detach() for t in lab.inputs(case)]
+    given = [t.detach() for t in trial.inputs(case)]
     try:
-        outputs = lab.call(instance, case, given)
+        outputs = trial.call(instance, case, given)
     except (RuntimeError, ValueError) as error:
         return [{"the error": type(error).__name__}]
     before = [o._version for o in outputs]

@@ -1,6 +1,7 @@
 """Specs of the optimizers. A row's constructor arguments follow the parameters; its inputs are the parameters' shapes.
 
-The first row is trained on every stream of gradients (`refops.parity.training.STREAMS`), the others on random ones.
+The first row is trained on every stream of gradients (`refops.parity.judging.scenarios.STREAMS`), the others on random
+ones.
 """
 
 from __future__ import annotations
@@ -8,10 +9,10 @@ from __future__ import annotations
 import torch
 
 from refops.optim import LAMB, SGD, Adam, AdamW, Lookahead
-from refops.parity import oracles
 from refops.parity.case import Case, built, literal, param
+from refops.parity.judging.scenarios import STREAMS
 from refops.parity.spec import Difference, Refusal, Spec
-from refops.parity.training import STREAMS
+from refops.parity.specs import _optimizer_oracles as oracles
 
 __all__ = ["SPECS"]
 

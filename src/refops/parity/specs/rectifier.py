@@ -11,8 +11,7 @@ from torch import Tensor
 
 from refops.functional import rectifier as F
 from refops.nn import rectifier as nn
-from refops.parity.case import Case, additive, built, called, flag, index, literal, param, real
-from refops.parity.draw import dtype_of
+from refops.parity.case import Case, additive, built, called, dtype_of, flag, index, literal, param, real
 from refops.parity.spec import POINTWISE, SATURATING, Law, Randomness, Refusal, Spec
 from refops.parity.specs.activation import FUNCTION, MODULE, arrangement, homogeneous, pointwise_cases, rows
 from refops.shapes import rectifier as shapes

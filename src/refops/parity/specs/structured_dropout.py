@@ -11,8 +11,7 @@ from torch import Tensor
 
 from refops.functional import structured_dropout as F
 from refops.nn import structured_dropout as nn
-from refops.parity.case import Case, buffer, built, called, param, real
-from refops.parity.draw import dtype_of
+from refops.parity.case import Case, buffer, built, called, dtype_of, param, real
 from refops.parity.spec import FINITE, Law, Randomness, Refusal, Spec
 from refops.shapes import structured_dropout as shapes
 

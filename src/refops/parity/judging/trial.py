@@ -1,4 +1,4 @@
-"""The laboratory of one item: what a case must give, its budget, and the comparison with what the subject gave.
+"""One subject on trial: what a case must give, its budget, and the comparison with what the subject gave.
 
 Values flow as one flat list, so that one function stands for outputs and gradients together:
 call tensors, then the state (parameters and floating buffers), then one cotangent per output.
@@ -15,15 +15,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from refops.parity.budget import MANY_PROBES, NEIGHBOURS, PROBES, Budget, budgets, ulp
-from refops.parity.case import Case
-from refops.parity.draw import dtype_of, lay
+from refops.parity.case import Case, dtype_of
+from refops.parity.judging.budget import MANY_PROBES, NEIGHBOURS, PROBES, Budget, budgets, ulp
+from refops.parity.judging.draw import lay
+from refops.parity.judging.runner import Runner, flatten
 from refops.parity.record import Finding
 from refops.parity.spec import Spec
 from refops.parity.subject import Instance, Operator
-from refops.parity.workshop import Workshop, flatten
 
-__all__ = ["Expected", "Lab", "Statistics", "flatten"]
+__all__ = ["Expected", "Statistics", "Trial", "flatten"]
 
 
 @dataclass
@@ -55,11 +55,11 @@ _EXPECTED: OrderedDict[tuple[str, ...], Expected] = OrderedDict()
 _KEPT = 400
 
 
-class Lab(Workshop):
-    """A workshop that also compares.
+class Trial(Runner):
+    """A runner that also compares.
 
     Args:
-        spec, subject, dtype, device, level: those of `Workshop`.
+        spec, subject, dtype, device, level: those of `Runner`.
     """
 
     def __init__(

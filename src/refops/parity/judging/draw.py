@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from refops.parity.case import Arguments, Case, Draw
+from refops.parity.case import Case, Draw, dtype_of
 
 # One expression each, over `z` (standard normal), `u` (uniform) and `info` (torch.finfo of the dtype).
 REGIMES: dict[str, str] = {
@@ -39,18 +39,6 @@ _KINDS: dict[str, str] = {
 }
 
 LAYOUTS = ("transposed", "strided", "shifted", "channels_last", "expanded", "overlapping")
-
-
-def dtype_of(name: str) -> torch.dtype:
-    """The torch dtype of this name.
-
-    Raises:
-        ValueError: if torch has no such dtype.
-    """
-    dtype = getattr(torch, name, None)
-    if not isinstance(dtype, torch.dtype):
-        raise ValueError(f"dtype must name a torch dtype such as float32, got {name!r}")
-    return dtype
 
 
 def seed_global(seed: int) -> None:
@@ -132,16 +120,3 @@ def draws_with_position(case: Case) -> Iterator[tuple[Draw, int]]:
     if case.init is not None:
         yield from zip(case.init.draws(), range(500, 1000), strict=False)
     yield from zip(case.call.draws(), range(500), strict=False)
-
-
-def fill(arguments: Arguments, tensors: Iterator[Tensor]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments with each draw replaced by the next tensor."""
-
-    def filled(value: Any) -> Any:
-        if isinstance(value, Draw):
-            return next(tensors)
-        if isinstance(value, tuple | list):
-            return type(value)(map(filled, value))
-        return value
-
-    return tuple(map(filled, arguments.args)), {k: filled(v) for k, v in arguments.kwargs}

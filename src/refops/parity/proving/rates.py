@@ -12,10 +12,11 @@ from pathlib import Path
 
 import torch
 
-from refops.parity.collection import Entry, load
-from refops.parity.conformance import operator
-from refops.parity.item import Item, TimeLimitError, items, limited, run_item
+from refops.parity.judging.attempt import TimeLimitError, limited
+from refops.parity.judging.item import Item, items, run_item
+from refops.parity.proving.collection import Entry, load
 from refops.parity.record import Record
+from refops.parity.running.conformance import operator
 from refops.parity.specs import find
 from refops.parity.subject import MappingError, Operator
 

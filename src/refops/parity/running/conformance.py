@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import FunctionType, ModuleType
 from typing import Any
 
-from refops.parity.item import Item, items, run_item
+from refops.parity.judging.item import Item, items, run_item
 from refops.parity.record import Finding, Record
 from refops.parity.spec import Spec
 from refops.parity.specs import all_specs, find

@@ -5,8 +5,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable
 
-from refops.parity.lab import Lab
-from refops.parity.primitives import PRIMITIVES, Recorder
+from refops.parity.judging.primitives import PRIMITIVES, Recorder
+from refops.parity.judging.trial import Trial
 from refops.parity.spec import Spec
 from refops.parity.subject import Operator
 
@@ -17,13 +17,13 @@ def operations(specs: Iterable[Spec]) -> dict[str, str]:
     for spec in specs:
         if spec.kind == "optimizer":
             continue
-        lab = Lab(spec, Operator(spec.reference, spec.kind, spec.name, reference=True))
-        for case in lab.rows(None):
+        trial = Trial(spec, Operator(spec.reference, spec.kind, spec.name, reference=True))
+        for case in trial.rows(None):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # native's own deprecations, which the references repeat
-                subject, inputs = lab.build_subject(case), lab.inputs(case)
+                subject, inputs = trial.build_subject(case), trial.inputs(case)
                 with Recorder() as recorder:
-                    lab.call(subject, case, inputs)
+                    trial.call(subject, case, inputs)
             for operation in recorder.operations:
                 seen.setdefault(operation, spec.name)
     return seen

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from refops.parity.matrix import COLUMNS, failures, matrices, totals, worst
 from refops.parity.record import Record, read_records
+from refops.parity.running.matrix import COLUMNS, failures, matrices, totals, worst
 
-BEGIN, END = "<!-- table: begin, made by python -m refops.parity.report -->", "<!-- table: end -->"
+BEGIN, END = "<!-- table: begin, made by python -m refops.parity.running.report -->", "<!-- table: end -->"
 MARKDOWN_FAILURES = 20  # a CI step's summary is read at a glance; the page has them all
 
 
@@ -147,7 +147,7 @@ def write(run: Run, *, html_file: Path | None = None, markdown_file: Path | None
 
 def readme_table() -> str:
     """The README's table: torch name, refops name, file; made from the specs, one row for each file."""
-    from refops.parity.describe import file_of, native_name, reference_name
+    from refops.parity.running.describe import file_of, native_name, reference_name
     from refops.parity.specs import all_specs
 
     order = {"module": 0, "function": 1, "optimizer": 2}

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from refops.parity.conformance import Conformance
-    from refops.parity.item import Item as KitItem
+    from refops.parity.judging.item import Item as KitItem
     from refops.parity.record import Record
+    from refops.parity.running.conformance import Conformance
     from refops.parity.subject import Operator
 
 PROPERTY = "refops_record"  # under which a record travels in a test report, also between pytest-xdist's processes
@@ -36,7 +36,8 @@ class ConformanceItem(pytest.Item):
 
     def runtest(self) -> None:
         """Run the item's cases."""
-        from refops.parity.item import TimeLimitError, limited, run_item
+        from refops.parity.judging.attempt import TimeLimitError, limited
+        from refops.parity.judging.item import run_item
         from refops.parity.subject import MappingError
 
         try:
@@ -52,7 +53,7 @@ class ConformanceItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The findings, smallest case first, and a script for the first."""
-        from refops.parity.conformance import describe
+        from refops.parity.running.conformance import describe
 
         if not isinstance(excinfo.value, CheckFailedError):
             return super().repr_failure(excinfo, style)
@@ -96,8 +97,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_pycollect_makeitem(collector: Any, name: str, obj: object) -> ConformanceCollector | None:
     """Collect every module-level conformance whose name begins with `test`."""
     if name.startswith("test") and type(obj).__name__ in ("Conformance", "FromOptions"):
-        from refops.parity.conformance import Conformance
-        from refops.parity.suite import FromOptions
+        from refops.parity.running.conformance import Conformance
+        from refops.parity.running.suite import FromOptions
 
         made = obj.conformance(collector.config) if isinstance(obj, FromOptions) else obj
         if isinstance(made, Conformance):

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from refops.parity.case import DEFAULTS, Arguments, Case, Draw
+from refops.parity.judging.attempt import attempt
 from refops.parity.record import Finding
 
 if TYPE_CHECKING:
     from refops.parity.checks import Check
-    from refops.parity.lab import Lab
+    from refops.parity.judging.trial import Trial
 
 SECONDS = 3.0  # a small case soon is better than the smallest one late
 
@@ -29,29 +30,27 @@ def numbers_in(case: Case) -> int:
     return sum(torch.Size(d.shape).numel() if d.kind != "literal" else 1 for d in case.draws())
 
 
-def shrink(lab: Lab, check: Check, case: Case, found: list[Finding]) -> tuple[Case, list[Finding]]:
+def shrink(trial: Trial, check: Check, case: Case, found: list[Finding]) -> tuple[Case, list[Finding]]:
     """The smallest failing case met in the time there is, with its findings."""
-    from refops.parity.item import attempt
-
     deadline = time.perf_counter() + SECONDS
-    moved = lab.subject.kind != "optimizer" and check.name != "laws"
+    moved = trial.subject.kind != "optimizer" and check.name != "laws"
     while moved and time.perf_counter() < deadline:
         moved = False
         for candidate in candidates(case):
             if time.perf_counter() > deadline:
                 break
-            if check.name not in ("shape", "refusals", "exceptions") and not _legal(lab, candidate):
+            if check.name not in ("shape", "refusals", "exceptions") and not _legal(trial, candidate):
                 continue
-            again, raised = attempt(lab, check, candidate)
+            again, raised = attempt(trial, check, candidate)
             if again and (not raised or found[0].message.startswith("raised")):
                 case, found, moved = candidate, again, True
                 break
     return case, found
 
 
-def _legal(lab: Lab, case: Case) -> bool:
+def _legal(trial: Trial, case: Case) -> bool:
     try:
-        outputs = lab.call(lab.build_native(case), case, lab.inputs(case))
+        outputs = trial.call(trial.build_native(case), case, trial.inputs(case))
     except Exception:
         return False
     return all(o.numel() for o in outputs) and bool(outputs)

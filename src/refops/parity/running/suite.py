@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from refops.parity.conformance import Conformance, operator, reference
+from refops.parity.running.conformance import Conformance, operator, reference
 from refops.parity.specs import all_specs, find
 
 

@@ -37,7 +37,7 @@ class Row:
         realistic: whether it counts in the geometric mean.
         mark: the ratio to beat, eager forward + backward on one thread; 0 where none was set.
         against: what an operator torch lacks is compared with.
-        whole: in place of a case, the function of `refops.parity.bench_whole` that makes the two calls.
+        whole: in place of a case, the function of `refops.parity.timing.whole` that makes the two calls.
     """
 
     spec: str

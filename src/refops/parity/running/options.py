@@ -1,4 +1,4 @@
-"""What `refops check` was asked to do, as plain data: the command line fills it, `refops.parity.run` obeys it."""
+"""What `refops check` was asked to do, as plain data: the command line fills it, `running.command` obeys it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What training must give: the budget of every parameter after every step of a run.
 
-A `Course` is one case being trained under one scenario, see `refops.parity.training`.
+A `Training` is one case being trained under one scenario, see `refops.parity.judging.scenarios`.
 """
 
 from __future__ import annotations
@@ -15,14 +15,10 @@ from torch import Tensor
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
-from refops.parity.budget import Budget, budgets
-from refops.parity.case import Arguments, Case
-from refops.parity.draw import dtype_of, lay, seed_of
-from refops.parity.lab import Lab
-from refops.parity.record import Finding
-from refops.parity.spec import Spec
-from refops.parity.subject import Operator
-from refops.parity.training import (
+from refops.parity.case import Arguments, Case, dtype_of
+from refops.parity.judging.budget import Budget, budgets
+from refops.parity.judging.draw import lay, seed_of
+from refops.parity.judging.scenarios import (
     OTHERS,
     STEPS,
     STREAMS,
@@ -36,31 +32,37 @@ from refops.parity.training import (
     snapshot,
     truth_maker,
 )
+from refops.parity.judging.trial import Trial
+from refops.parity.record import Finding
+from refops.parity.spec import Spec
+from refops.parity.subject import Operator
 
 
 @dataclass
-class Course:
+class Training:
     """One case being trained: its numbers, and what the parameters must be after every step."""
 
-    lab: Lab
+    trial: Trial
     case: Case
     scenario: Scenario = plain
 
     def __post_init__(self) -> None:
         """Draw the numbers."""
-        drawn = self.lab.drawn(self.case)
+        drawn = self.trial.drawn(self.case)
         self.options = drawn[0]
         self.start = [value for value in drawn[1] if value.is_floating_point()]
         self.grads = gradients(self.case, tuple(p.shape for p in self.start))
 
     def params(self, dtype: str = "", device: str = "") -> list[Tensor]:
         """Fresh parameters in the case's dtype and layout."""
-        where, wanted = device or self.lab.device, dtype_of(dtype or self.case.dtype)
+        where, wanted = device or self.trial.device, dtype_of(dtype or self.case.dtype)
         return [Parameter(lay(value.to(where, wanted, copy=True), self.case.layout)) for value in self.start]
 
     def make(self, target: Callable[..., Any] | None = None) -> Make:
         """How to construct the subject, or another target, for this case."""
-        return maker(target or self.lab.subject.target, self.case, [self.lab.cast(t, self.case) for t in self.options])
+        return maker(
+            target or self.trial.subject.target, self.case, [self.trial.cast(t, self.case) for t in self.options]
+        )
 
     def run(self, target: Callable[..., Any] | None = None) -> list[Tensor]:
         """The parameters after every step with the subject, or with another target."""
@@ -68,7 +70,7 @@ class Course:
 
     def expected(self) -> list[Budget]:
         """A budget for all parameters after every step; kept, since many subjects are asked the same."""
-        key = (self.lab.spec.name, repr(self.case), self.lab.device, self.scenario.__name__)
+        key = (self.trial.spec.name, repr(self.case), self.trial.device, self.scenario.__name__)
         if key not in _EXPECTED:
             _EXPECTED[key] = self._expected()
             while len(_EXPECTED) > _KEPT:
@@ -76,7 +78,7 @@ class Course:
         return _EXPECTED[key]
 
     def _expected(self) -> list[Budget]:
-        spec, dtype, count = self.lab.spec, dtype_of(self.case.dtype), len(self.start)
+        spec, dtype, count = self.trial.spec, dtype_of(self.case.dtype), len(self.start)
         fed = [g for now in self.grads for g in now if g is not None]
         marks = rounding_marks(self.start)
         shapes = [t.shape for t in (*self.start, *fed, *marks)]
@@ -106,17 +108,17 @@ class Course:
         In float64 the truth is no more precise than native. Where torch has no native, the yardstick is the nearest
         optimizer it has: the wrapped one, or the one the oracle names.
         """
-        lab, case = self.lab, self.case
-        if lab.spec.native is None:
-            lab, case = relative(lab, case)
-            return [b.units for b in Course(lab, case, self.scenario).expected()]
-        coarse = Course(lab, case.but(dtype="float32"), self.scenario).expected()
+        trial, case = self.trial, self.case
+        if trial.spec.native is None:
+            trial, case = relative(trial, case)
+            return [b.units for b in Training(trial, case, self.scenario).expected()]
+        coarse = Training(trial, case.but(dtype="float32"), self.scenario).expected()
         return [b.units + 1 for b in coarse]
 
     def compare(self, got: list[Tensor]) -> Iterator[Finding]:
         """The first parameter that is over budget, if any is."""
         sizes = [p.numel() for p in self.start]
-        for finding in self.lab.compare(self.case, [*self.expected()], [*joined(got, len(sizes))]):
+        for finding in self.trial.compare(self.case, [*self.expected()], [*joined(got, len(sizes))]):
             yield placed(finding, sizes)
             return
 
@@ -167,16 +169,18 @@ def placed(finding: Finding, sizes: list[int]) -> Finding:
     return finding
 
 
-def relative(lab: Lab, case: Case) -> tuple[Lab, Case]:
+def relative(trial: Trial, case: Case) -> tuple[Trial, Case]:
     """The same case for the nearest optimizer torch has."""
     options = case.init.keywords if case.init else {}
-    name = options.get("base") or lab.spec.oracle.relative  # type: ignore[union-attr]
+    name = options.get("base") or trial.spec.oracle.relative  # type: ignore[union-attr]
     if "base" in options:
         options = {k.removeprefix("base_"): v for k, v in options.items() if k.startswith("base_")}
     target = getattr(torch.optim, name)
-    spec = replace(lab.spec, name=f"{lab.spec.name}, relative {name}", native=target, oracle=None)
+    spec = replace(trial.spec, name=f"{trial.spec.name}, relative {name}", native=target, oracle=None)
     init = Arguments(kwargs=tuple(options.items()))
-    return Lab(spec, Operator(target, "optimizer", name), lab.dtype, lab.device, lab.level), replace(case, init=init)
+    return Trial(spec, Operator(target, "optimizer", name), trial.dtype, trial.device, trial.level), replace(
+        case, init=init
+    )
 
 
 def script_lines(spec: Spec, case: Case, line: str, name: str) -> list[str]:

@@ -11,8 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bar
 from rich.table import Table
 
-from refops.parity.matrix import Matrix, exit_code, failures, matrices, totals
 from refops.parity.record import Record
+from refops.parity.running.matrix import Matrix, exit_code, failures, matrices, totals
 
 SYMBOLS = {"passed": ("✓", ".", "green"), "failed": ("✗", "F", "bold red"), "error": ("!", "E", "bold magenta"),
            "skipped": ("–", "s", "dim")}  # fmt: skip

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from refops.parity.case import Arguments, Case, Draw
-from refops.parity.describe import native_name, reference_name
-from refops.parity.draw import draws_with_position, expression, numbers
-from refops.parity.lab import Lab
+from refops.parity.judging.draw import draws_with_position, expression, numbers
+from refops.parity.judging.trial import Trial
+from refops.parity.running.describe import native_name, reference_name
 
 LAID = {
     "transposed": ".transpose(0, -1).contiguous().transpose(0, -1)",
@@ -22,14 +22,14 @@ LAID = {
 FEW = 12  # so many numbers are written out, more are drawn again
 
 
-def script(lab: Lab, check: str, case: Case) -> str:
+def script(trial: Trial, check: str, case: Case) -> str:
     """Lines that show native's and the subject's answer to a case side by side."""
     try:
-        if lab.spec.kind == "optimizer":
-            from refops.parity.course import script_lines
+        if trial.spec.kind == "optimizer":
+            from refops.parity.judging.training import script_lines
 
-            return "\n".join(script_lines(lab.spec, case, *_import(lab.subject.target)))
-        lines = _layer(lab, check, case)
+            return "\n".join(script_lines(trial.spec, case, *_import(trial.subject.target)))
+        lines = _layer(trial, check, case)
     except Exception as error:  # a script is a service: a finding without one is still a finding
         return f"# no script: {type(error).__name__}: {error}"
     return "\n".join(lines)
@@ -44,8 +44,8 @@ def _import(target: Any) -> tuple[str, str]:
     return f"from {module} import {head}", name
 
 
-def _native_name(lab: Lab) -> str:
-    return native_name(lab.spec) if lab.spec.native is not None else reference_name(lab.spec)
+def _native_name(trial: Trial) -> str:
+    return native_name(trial.spec) if trial.spec.native is not None else reference_name(trial.spec)
 
 
 def _literal(value: Tensor) -> str:
@@ -79,12 +79,12 @@ def _call(arguments: Arguments, names: list[str]) -> str:
     return ", ".join([*map(text, arguments.args), *(f"{k}={text(v)}" for k, v in arguments.kwargs)])
 
 
-def _layer(lab: Lab, check: str, case: Case) -> list[str]:
-    line, name = _import(lab.subject.target)
+def _layer(trial: Trial, check: str, case: Case) -> list[str]:
+    line, name = _import(trial.subject.target)
     modules = ["math"] * (case.regime in ("saturation", "nonfinite")) + ["torch"]
-    native = _native_name(lab)
+    native = _native_name(trial)
     package = native.rpartition(".")[0]
-    lines = [f"import {', '.join([*modules, package] if lab.spec.native is None else modules)}", line]
+    lines = [f"import {', '.join([*modules, package] if trial.spec.native is None else modules)}", line]
     inside = 0 if case.init is None else len(list(case.init.draws()))
     labels = []
     for i, (draw, position) in enumerate(draws_with_position(case)):
@@ -103,10 +103,10 @@ def _layer(lab: Lab, check: str, case: Case) -> list[str]:
         arguments = _call(case.init, labels[:inside])
         cast = f".to(torch.{case.dtype})" + (".eval()" if case.mode == "eval" else "")
         lines.append(f"native, mine = {native}({arguments}){cast}, {name}({arguments}){cast}")
-        lines += _loading(lab, case)
+        lines += _loading(trial, case)
     call = _call(case.call, labels[inside:])
     if check in ("gradient", "double_backward", "jacobian"):
-        return [*lines, *_gradients(lab, case, call, labels[inside:])]
+        return [*lines, *_gradients(trial, case, call, labels[inside:])]
     lines += [
         "for layer in (native, mine):",
         f"    torch.manual_seed({case.seed})",
@@ -116,9 +116,9 @@ def _layer(lab: Lab, check: str, case: Case) -> list[str]:
     return [*lines, "    except Exception as error:", "        print(type(error).__name__, error)"]
 
 
-def _loading(lab: Lab, case: Case) -> list[str]:
+def _loading(trial: Trial, case: Case) -> list[str]:
     """Give both the same random parameters, in the same order."""
-    if not lab.build_native(case).parameters():
+    if not trial.build_native(case).parameters():
         return []
     shared = inspect.cleandoc("""
         torch.manual_seed(0)
@@ -128,9 +128,9 @@ def _loading(lab: Lab, case: Case) -> list[str]:
     return shared.splitlines()
 
 
-def _gradients(lab: Lab, case: Case, call: str, labels: list[str]) -> list[str]:
+def _gradients(trial: Trial, case: Case, call: str, labels: list[str]) -> list[str]:
     leaves = [n for n, d in zip(labels, case.call.draws(), strict=False) if d.differentiable]
-    parameters = ", *layer.parameters()" if lab.spec.kind == "module" else ""
+    parameters = ", *layer.parameters()" if trial.spec.kind == "module" else ""
     return [
         "for layer in (native, mine):",
         f"    torch.manual_seed({case.seed})",

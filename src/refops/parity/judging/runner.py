@@ -1,4 +1,4 @@
-"""The workshop of one item: it draws the numbers of a case, builds native and subject alike, and runs them."""
+"""The runner of one item: it draws the numbers of a case, builds native and subject alike, and runs them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from refops.parity.case import Case, draws_in
-from refops.parity.draw import draws_with_position, dtype_of, fill, lay, numbers, seed_global
+from refops.parity.case import Case, draws_in, dtype_of, fill
+from refops.parity.judging.draw import draws_with_position, lay, numbers, seed_global
 from refops.parity.spec import Spec
 from refops.parity.subject import Instance, Operator
 
@@ -25,7 +25,7 @@ def flatten(value: Any) -> list[Tensor]:
     return []
 
 
-class Workshop:
+class Runner:
     """Builds and runs for one (spec, check, dtype, device).
 
     Args:

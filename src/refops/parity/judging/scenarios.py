@@ -17,8 +17,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer, lr_scheduler
 
-from refops.parity.case import Case
-from refops.parity.draw import dtype_of, fill
+from refops.parity.case import Case, dtype_of, fill
 from refops.parity.spec import Spec
 
 # One expression each, over z (standard normal), u (uniform), t (steps so far) and info (torch.finfo of the dtype).

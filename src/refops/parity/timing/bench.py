@@ -17,10 +17,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from refops.parity.bench_sizes import SIZES, Row
 from refops.parity.case import Draw
 from refops.parity.spec import Spec
 from refops.parity.specs import find
+from refops.parity.timing.sizes import SIZES, Row
 
 MODES = ("forward", "forward+backward", "step")
 COMPILED = "compiled "  # the reference compiled, against native eager
@@ -65,9 +65,9 @@ def select(names: Sequence[str] = ()) -> list[Row]:
 def pair(row: Row, mode: str, device: str = "cpu") -> tuple[Call, Call]:
     """Two calls that do the same work: the reference's and native's."""
     if row.whole:
-        from refops.parity import bench_whole
+        from refops.parity.timing import whole
 
-        calls: tuple[Call, Call] = getattr(bench_whole, row.whole)(device)
+        calls: tuple[Call, Call] = getattr(whole, row.whole)(device)
         return calls
     spec = find(row.spec)
     if spec.kind == "optimizer":

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 import torch
 
-from refops.parity import suite
-from refops.parity.item import items
-from refops.parity.options import CheckOptions
-from refops.parity.plugin import PROPERTY
+from refops.parity.judging.item import items
 from refops.parity.record import Record, write_records
-from refops.parity.terminal import Progress, conclude, console
+from refops.parity.running import suite
+from refops.parity.running.options import CheckOptions
+from refops.parity.running.plugin import PROPERTY
+from refops.parity.running.terminal import Progress, conclude, console
 
 INTERRUPTED = 130
 SECONDS = 120.0  # one item may take, unless the command line says otherwise
@@ -142,8 +142,8 @@ class Run:
         elif file is not None:
             write_records(file, self.records, **about(self.options), interrupted=interrupted)
         if finished and self.options.html is not None and self.records:
-            from refops.parity.report import Run as Written
-            from refops.parity.report import write
+            from refops.parity.running.report import Run as Written
+            from refops.parity.running.report import write
 
             write(Written(tuple(self.records), about(self.options)), html_file=self.options.html)
 

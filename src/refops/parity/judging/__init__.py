@@ -1,0 +1,1 @@
+"""Judging: one item from its cases to its findings: numbers drawn, both sides run, budgets, comparison, shrinking."""

@@ -1,0 +1,116 @@
+"""Items: one (spec, check, dtype, device) for one subject, run to a record whatever the subject does."""
+
+from __future__ import annotations
+
+import statistics
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from refops.parity.case import Case
+from refops.parity.checks import Check, all_checks
+from refops.parity.judging.attempt import attempt, unsupported
+from refops.parity.judging.script import script
+from refops.parity.judging.shrink import numbers_in, shrink
+from refops.parity.judging.trial import Trial
+from refops.parity.record import Finding, Record
+from refops.parity.spec import Spec
+from refops.parity.subject import Operator
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing to run: a check of a spec in a dtype on a device."""
+
+    spec: Spec
+    check: Check
+    dtype: str
+    device: str
+
+    @property
+    def id(self) -> str:
+        """Readable: `LayerNorm-value-float32-cpu`."""
+        return f"{self.spec.name}-{self.check.name}-{self.dtype}-{self.device}"
+
+
+def items(
+    spec: Spec,
+    subject: Operator,
+    *,
+    device: str = "cpu",
+    dtypes: tuple[str, ...] = (),
+    checks: tuple[str, ...] = (),
+    level: str = "quick",
+) -> Iterator[Item]:
+    """Every item for a subject of this spec.
+
+    Raises:
+        ValueError: if a check's name is unknown.
+    """
+    known = all_checks()
+    unknown = [name for name in checks if name not in known]
+    if unknown:
+        raise ValueError(f"check must be one of {', '.join(sorted(known))}, got {unknown[0]!r}")
+    for check in known.values():
+        if checks and check.name not in checks:
+            continue
+        if not check.binds(spec, drop_in=subject.drop_in, reference=subject.reference, level=level):
+            continue
+        for dtype in check.dtypes_for(spec):
+            if not dtypes or dtype in dtypes:
+                yield Item(spec, check, dtype, device)
+
+
+def run_item(item: Item, subject: Operator, *, level: str = "quick", shrinking: bool = True) -> Record:
+    """Run every case of an item and say what was found; a subject that raises is reported, not let through.
+
+    `shrinking` looks for a smaller failing case and writes its script; what only counts failures goes without.
+    """
+    started = time.perf_counter()
+    record = Record(item.spec.name, item.check.name, item.dtype, item.device, subject.name)
+    trial = Trial(item.spec, subject, item.dtype, item.device, level)
+    tf32 = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    try:
+        with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+            warnings.simplefilter("ignore")
+            _run_cases(trial, item, record, shrinking)
+    finally:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = tf32
+    seen = trial.statistics
+    record.cases, record.evidence = seen.cases, seen.evidence
+    if seen.ulps:
+        record.ulp_p50, record.ulp_max, record.ratio_max = statistics.median(seen.ulps), seen.worst[0], seen.ratio
+        record.worst_case = seen.worst[1]
+    record.seconds = round(time.perf_counter() - started, 4)
+    return record
+
+
+def _run_cases(trial: Trial, item: Item, record: Record, shrinking: bool) -> None:
+    failing: list[tuple[Case, list[Finding]]] = []
+    for case in item.check.cases(trial):
+        reason = unsupported(trial, case)
+        if reason:
+            record.reason = reason
+            continue
+        trial.statistics.cases += 1
+        found, raised = attempt(trial, item.check, case)
+        record.outcome = "error" if raised else record.outcome
+        if found:
+            failing.append((case, found))
+        elif not item.check.measured or not trial.expected(case).vacuous:
+            trial.statistics.evidence += 1
+    if failing:
+        failing.sort(key=lambda pair: numbers_in(pair[0]))
+        smallest, found = shrink(trial, item.check, *failing[0]) if shrinking else failing[0]
+        found[0].script = script(trial, item.check.name, smallest) if shrinking else ""
+        record.findings = [*found[:1], *(f for case, fs in failing for f in fs if repr(case) != repr(smallest))]
+        record.outcome = "error" if record.outcome == "error" else "failed"
+    elif not trial.statistics.cases:
+        record.outcome = "skipped"
+        record.reason = record.reason or "the spec has no case for this check"
+    elif item.check.measured and not (trial.statistics.evidence or item.spec.trivial or item.spec.randomness):
+        record.outcome, record.reason = "failed", "vacuous: a trivial answer would have passed every case"

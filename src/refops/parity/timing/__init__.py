@@ -1,0 +1,1 @@
+"""Timing: references against native, interleaved."""
