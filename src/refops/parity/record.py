@@ -12,7 +12,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-OUTCOMES = ("passed", "failed", "error", "skipped")  # error: raised, hung or died; skipped: always with a reason
+# failed: something is wrong; differs: nothing is, but it is not native's in everything; error: hung, died or could not
+# be judged; skipped: always with a reason
+OUTCOMES = ("passed", "differs", "failed", "error", "skipped")
+GRADES = ("wrong", "differs", "less accurate")
 
 
 @dataclass
@@ -21,6 +24,11 @@ class Finding:
 
     `index`, `expected`, `got`, `budget`, `ulp` and `ratio` (error over native's error) are given where numbers were
     compared; `script` reproduces the finding with torch and the subject alone.
+
+    `grade` is one of `GRADES`: `wrong` where subject and native both answer and the subject's is not what the operator
+    means, or where it died, hung, or changed what it must not; `differs` where it accepts, refuses, promotes or lays
+    out otherwise than native; `less accurate` where it is within budget and yet clearly worse than native. `kind` is
+    a short slug, `accepts-int64` or `value`: a verdict has one line per kind, and a declared domain accepts by kind.
     """
 
     case: str
@@ -33,6 +41,8 @@ class Finding:
     ulp: float | None = None
     ratio: float | None = None
     script: str = ""
+    grade: str = "wrong"
+    kind: str = ""
 
     def __str__(self) -> str:
         numbers = [("at", self.where + self.index), ("expected", self.expected), ("got", self.got)]
