@@ -101,7 +101,14 @@ def check(
     workers: Annotated[str, typer.Option("-n", "--workers", help="Processes: a number, or auto.")] = "auto",
     timeout: Annotated[float | None, typer.Option(help="Seconds one check may take.")] = None,
     drop_in: Annotated[bool, typer.Option("--drop-in", help="Judge by the drop-in contract too.")] = False,
-    state_map: Annotated[str, typer.Option(help="Parameter names, yours=native's,...")] = "",
+    strict: Annotated[bool, typer.Option("--strict", help="Fail for differences too.")] = False,
+    by_hand: Annotated[bool, typer.Option("--by-hand", help="Fail if it calls the operator it stands for.")] = False,
+    argument: Annotated[list[str] | None, typer.Option(help="Native's name of an argument = yours.")] = None,
+    default: Annotated[list[str] | None, typer.Option(help="An argument whose default is yours: eps=1e-6.")] = None,
+    fixed: Annotated[list[str] | None, typer.Option(help="An argument that is preset: foreach=True.")] = None,
+    without: Annotated[list[str] | None, typer.Option(help="An argument that you do not offer.")] = None,
+    accept: Annotated[list[str] | None, typer.Option(help="A kind of finding you accept = the reason.")] = None,
+    state: Annotated[list[str] | None, typer.Option(help="Native's name of a parameter = yours.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write the records here.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write the report's page here.")] = None,
     last_failed: Annotated[bool, typer.Option("--lf", help="Only what failed last time.")] = False,
@@ -111,7 +118,8 @@ def check(
 
     Exit code: 0 all passed, 1 something failed, 2 the arguments cannot be obeyed, 5 nothing ran.
     """
-    from refops.parity.running.options import CheckOptions, parse_state_map
+    from refops.parity.running.declared import pairs
+    from refops.parity.running.options import CheckOptions
 
     for name in names or ():
         if ":" not in name:
@@ -123,15 +131,23 @@ def check(
         if file is not None and not file.resolve().parent.is_dir():
             raise UsageError(f"{file} cannot be written: its folder does not exist")
     with refusing(ValueError):
+        domain = {
+            "arguments": pairs("--argument", argument or ()),
+            "defaults": pairs("--default", default or (), literal=True),
+            "fixed": pairs("--fixed", fixed or (), literal=True),
+            "without": list(without or ()),
+            "accepts": pairs("--accept", accept or ()),
+            "state": pairs("--state", state or ()),
+        }
         options = CheckOptions(
             names=tuple(names or ()), like=like, device=device, dtypes=tuple(dtype or ()), checks=tuple(check or ()),
-            level=level, workers=workers, timeout=timeout, drop_in=drop_in,
-            state_map=parse_state_map(state_map) if state_map else (), json=json, html=html, last_failed=last_failed,
+            level=level, workers=workers, timeout=timeout, drop_in=drop_in, strict=strict, by_hand=by_hand,
+            domain={k: v for k, v in domain.items() if v}, json=json, html=html, last_failed=last_failed,
             keyword=keyword,
         )  # fmt: skip
     from refops.parity.running.command import main_check
 
-    with refusing(LookupError, ValueError):
+    with refusing(LookupError, ValueError, TypeError):
         return main_check(options)
 
 

@@ -118,7 +118,10 @@ def fill(arguments: Arguments, tensors: Iterator[Tensor]) -> tuple[tuple[Any, ..
 
     def filled(value: Any) -> Any:
         if isinstance(value, Draw):
-            return next(tensors)
+            try:
+                return next(tensors)
+            except StopIteration:
+                raise ValueError(f"tensors must be as many as the draws of ({arguments}), got fewer") from None
         if isinstance(value, tuple | list):
             return type(value)(map(filled, value))
         return value

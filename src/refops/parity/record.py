@@ -7,6 +7,8 @@ tables, the HTML page, the Markdown summary and JUnit are views of records.
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -44,6 +46,17 @@ class Finding:
     grade: str = "wrong"
     kind: str = ""
 
+    @property
+    def telling(self) -> bool:
+        """Whether it shows something: not where the truth is 0 or no number, or a row has one element."""
+        if not self.expected:
+            return True
+        try:
+            value = float(self.expected)
+        except ValueError:
+            return True
+        return value != 0 and math.isfinite(value) and not re.search(r"real\((1(, )?)*\)", self.case)
+
     def __str__(self) -> str:
         numbers = [("at", self.where + self.index), ("expected", self.expected), ("got", self.got)]
         numbers += [("budget", self.budget), ("ulp", f"{self.ulp:.4g}" if self.ulp is not None else "")]
@@ -53,7 +66,10 @@ class Finding:
 
 @dataclass
 class Record:
-    """What one item found. `cases` ran, of which `evidence` could have told a wrong implementation from a right one."""
+    """What one item found. `cases` ran, of which `evidence` could have told a wrong implementation from a right one.
+
+    `left_out` counts the cases that were not asked, by reason; `cause` is the hypothesis that the wrong numbers fit.
+    """
 
     spec: str
     check: str
@@ -69,6 +85,8 @@ class Record:
     worst_case: str = ""
     seconds: float = 0.0
     reason: str = ""
+    cause: str = ""
+    left_out: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
     @property

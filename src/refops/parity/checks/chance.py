@@ -47,7 +47,7 @@ def randomness(trial: Trial, case: Case) -> Iterator[Finding]:
         return
     rate = law.rate(case)
     many = _enlarged(case) if len(case.call.args[0].shape) >= 1 else case
-    module = trial.build_subject(many).function
+    module = trial.build_subject(many)
     x = (
         torch.rand(many.call.args[0].shape, generator=torch.Generator().manual_seed(case.seed), dtype=torch.float64)
         + 0.5
@@ -78,7 +78,7 @@ def _caller(trial: Trial, case: Case) -> Callable[[Tensor, int], Tensor]:
     def call(x: Tensor, seed: int) -> Tensor:
         args, kwargs = fill(case.call, iter([x.to(trial.device), *rest]))
         seed_global(seed)
-        return flatten(instance.function(*args, **kwargs))[0].cpu()
+        return flatten(instance(*args, **kwargs))[0].cpu()
 
     return call
 

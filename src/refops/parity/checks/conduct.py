@@ -15,6 +15,7 @@ from refops.parity.checks.forms import ERRORS, every_row, first_row, shapes_or_e
 from refops.parity.judging.draw import seed_global
 from refops.parity.judging.primitives import Recorder
 from refops.parity.judging.trial import Trial
+from refops.parity.matching import matched
 from refops.parity.record import Finding
 from refops.parity.spec import Refusal, Spec
 from refops.parity.subject import Instance
@@ -52,7 +53,7 @@ def buffers(trial: Trial, case: Case) -> Iterator[Finding]:
     if not counted or case.mode != "train":
         return
     exact = trial.oracle.build(case.but(dtype="float64"), trial.drawn(case)[0])
-    exact = trial.oracle.match(exact, native.own_state())
+    exact = matched(trial.oracle, exact, native.own_state())
     exact.load(native.own_state())
     live = {k: v for k, v in subject.state().items() if k in counted}
     for missing in counted.keys() - live.keys():

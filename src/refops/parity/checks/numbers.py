@@ -14,6 +14,7 @@ from refops.parity.checks import check
 from refops.parity.judging.budget import MANY_PROBES, PROBES, Budget, budgets
 from refops.parity.judging.draw import numbers, seed_global
 from refops.parity.judging.trial import Trial, flatten
+from refops.parity.matching import matched
 from refops.parity.record import Finding
 from refops.parity.spec import Law
 from refops.parity.subject import Instance, Operator
@@ -78,7 +79,7 @@ def double_backward(trial: Trial, case: Case) -> Iterator[Finding]:
     """The gradient of the gradient is native's, wherever native has one."""
     exact = case.but(dtype="float64")
     native, drawn = trial.build_native(case), trial.drawn(case)[1]
-    true = trial.oracle.match(trial.oracle.build(exact, trial.drawn(case)[0]), native.own_state())
+    true = matched(trial.oracle, trial.oracle.build(exact, trial.drawn(case)[0]), native.own_state())
     held = {k: v.detach().double().cpu() for k, v in native.own_state().items() if v.is_floating_point()}
     cotangents = _directions(trial, case)
 
@@ -218,9 +219,9 @@ def _balanced(
 def _stateful(trial: Trial, operator: Operator, case: Case, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """An instance of the operator holding the state native would be given for these arguments."""
     if trial.spec.kind == "function":
-        return operator.target
+        return Instance(operator.target, binding=operator.calling())
     given = Case(Arguments(), Arguments(args, tuple(kwargs.items())), mode=case.mode, dtype=case.dtype)
     native = trial.build_native(given.but(dtype="float32"), "cpu")
-    instance = operator.match(operator.build(given, []), native.own_state())
+    instance = trial.as_before(operator, operator.build(given, []), native)
     instance.load(native.own_state())
-    return instance.function
+    return instance

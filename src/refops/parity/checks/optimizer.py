@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import torch
@@ -42,7 +43,7 @@ def rows(trial: Trial) -> Iterator[Case]:
 
 def first(trial: Trial) -> Iterator[Case]:
     """The first row, on random gradients."""
-    yield next(rows(trial))
+    yield from islice(rows(trial), 1)
 
 
 def streams(trial: Trial) -> Iterator[Case]:

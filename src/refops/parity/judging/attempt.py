@@ -8,18 +8,21 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
+from refops.parity.binding import NotOfferedError
 from refops.parity.case import Case
 from refops.parity.checks import Check
 from refops.parity.judging.trial import Trial
+from refops.parity.matching import MappingError
 from refops.parity.record import Finding
-from refops.parity.subject import MappingError
+from refops.parity.subject import NativeError
 
 UNSUPPORTED = ("not implemented for", "not supported", "does not support", "Unsupported dtype", "unsupported")
 
 
-class TimeLimitError(Exception):
-    """An item took longer than it may."""
+class TimeLimitError(BaseException):
+    """An item took longer than it may; like Ctrl-C, nobody's `except Exception` keeps it."""
 
 
 @contextmanager
@@ -48,18 +51,50 @@ def limited(seconds: float) -> Iterator[None]:
             faulthandler.cancel_dump_traceback_later()
 
 
+PLAIN = ("value", "gradient", "shape", "dtype", "modes", "buffers", "inputs", "determinism", "laws", "trajectory")
+"""Checks that call a subject as anybody would: what it raises there says nothing of the check."""
 GRACE = 5.0  # seconds between the error and the end of the process
 
 
-def attempt(trial: Trial, check: Check, case: Case) -> tuple[list[Finding], bool]:
-    """The findings of one case, and whether the subject raised where it should have answered."""
+@dataclass
+class Attempt:
+    """What came of one case: its findings, the worst first, or why it was not asked."""
+
+    findings: list[Finding] = field(default_factory=list)
+    left_out: str = ""
+
+
+def attempt(trial: Trial, check: Check, case: Case) -> Attempt:
+    """Ask one case. What a subject raises is a refusal, whatever its type: nothing false was returned."""
+    asked = trial.subject.settled(case)
+    unsupported_by = trial.subject.domain.unsupported
+    if unsupported_by is not None and unsupported_by(asked):
+        return Attempt(left_out="declared as unsupported")
     try:
-        return list(check.run(trial, case)), False
-    except (KeyboardInterrupt, TimeLimitError, MappingError):
-        raise
+        found = list(check.run(trial, asked))
+    except NotOfferedError as error:
+        return Attempt(left_out=f"not offered: {error}")
+    except NativeError as error:
+        if asked is not case:
+            return Attempt(left_out="native refuses it together with what the subject has preset")
+        found = [Finding(repr(asked), f"could not be judged: {error}", kind="unjudged")]
+    except MappingError as error:
+        found = [Finding(repr(asked), str(error.args[0]), kind="state")]
     except Exception as error:
-        text = " ".join(f"{type(error).__name__}: {error}".split())
-        return [Finding(repr(case), f"raised {text[:300]}")], True
+        found = [refusal(check.name, asked, error)]
+    for finding in found:
+        finding.kind = finding.kind or check.name
+    return Attempt(sorted(found, key=lambda f: f.grade != "wrong"))
+
+
+def refusal(check: str, case: Case, error: Exception) -> Finding:
+    """The finding for a subject that raises where native answers."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    if any(word in text for word in UNSUPPORTED) and case.dtype != "float32":
+        kind = f"refuses-{case.dtype}"
+    else:
+        kind = f"raises-{type(error).__name__}" if check in PLAIN else f"refuses-{check}"
+    return Finding(repr(case), f"raised {text[:300]}", grade="differs", kind=kind)
 
 
 def unsupported(trial: Trial, case: Case) -> str:

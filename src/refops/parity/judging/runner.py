@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -12,8 +12,14 @@ from torch import Tensor
 
 from refops.parity.case import Case, draws_in, dtype_of, fill
 from refops.parity.judging.draw import draws_with_position, lay, numbers, seed_global
+from refops.parity.matching import assignments, matched
 from refops.parity.spec import Spec
 from refops.parity.subject import Instance, Operator
+
+UNASKED = torch.empty(0)
+"""Stands for the gradient of what a subject derives from other parameters: there is no leaf to ask it of."""
+
+_CHOSEN: dict[tuple[object, ...], dict[str, str]] = {}  # where names do not tell, what was found to fit, by subject
 
 
 def flatten(value: Any) -> list[Tensor]:
@@ -56,6 +62,11 @@ class Runner:
     def oracle(self) -> Operator:
         """What gives the truth in float64."""
         return Operator(self.spec.oracle or self.native.target, self.spec.kind, f"oracle of {self.spec.name}")
+
+    @property
+    def them(self) -> str:
+        """Whom a message sets the subject beside: native, or the reference where torch has no such operator."""
+        return "native" if self.spec.native is not None else "the reference"
 
     @cached_property
     def full(self) -> bool:
@@ -130,40 +141,86 @@ class Runner:
 
     def build_native(self, case: Case, device: str | None = None) -> Instance:
         """Native, built for the case, its state drawn."""
+        instance = self._fresh_native(case, device)
+        instance.load(self.state(instance, case.seed))
+        return instance
+
+    def _fresh_native(self, case: Case, device: str | None = None) -> Instance:
+        """Native as its constructor leaves it."""
         init = [self.cast(t, case, device) for t in self.drawn(case)[0]]
         seed_global(case.seed)
         instance = self.native.build(case, init, device or self.device)
-        instance = Instance(instance.function, {k: k for k in instance.own_state()})
-        instance.load(self.state(instance, case.seed))
-        return instance
+        return Instance(instance.function, {k: k for k in instance.own_state()})
 
     def build_subject(self, case: Case, like: Instance | None = None) -> Instance:
         """The subject, built for the case, holding native's drawn state."""
         like = like or self.build_native(case)
         instance = self.subject.build(case, self.initial(case), self.device)
-        instance = self.subject.match(instance, like.own_state())
+        instance = self._matched(instance, case, like)
         instance.load(like.own_state())
         return instance
 
+    def _matched(self, instance: Instance, case: Case, like: Instance) -> Instance:
+        """The subject with native's names; where they do not tell which is which, whatever gives native's outputs."""
+        native, own = like.own_state(), instance.own_state()
+        if not native or (not self.subject.domain.state and all(k in own for k in native)):
+            return matched(self.subject, instance, native)
+        ways = list(assignments(self.subject, instance, self._fresh_native(case).own_state()))
+        key = (self.subject.name, *native, *own)
+        if len(ways) > 1 and key not in _CHOSEN:
+            _CHOSEN[key] = min(ways, key=lambda way: self._distance(way, case, like)).names
+        return next((way for way in ways if way.names == _CHOSEN.get(key)), ways[0])
+
+    def as_before(self, operator: Operator, instance: Instance, native: Instance) -> Instance:
+        """An instance matched to native as the cases before have shown it must be."""
+        ways = list(assignments(operator, instance, native.own_state()))
+        chosen = _CHOSEN.get((operator.name, *native.own_state(), *instance.own_state()))
+        return next((way for way in ways if way.names == chosen), ways[0])
+
+    def _distance(self, way: Instance, case: Case, like: Instance) -> float:
+        """How far this way to match the state is from native's outputs; the first of equals is taken."""
+        way.load(like.own_state())
+        kept = like.values()
+        with torch.no_grad():
+            try:
+                pairs = list(zip(*(self.call(i, case, self.inputs(case)) for i in (like, way)), strict=True))
+                like.load(kept)
+                return sum(float((a.double() - b.double()).nan_to_num().abs().sum()) for a, b in pairs)
+            except (RuntimeError, ValueError, TypeError):
+                return float("inf")
+
     # -- running -------------------------------------------------------------------------------------------------
 
-    def call(self, instance: Instance, case: Case, inputs: list[Tensor]) -> list[Tensor]:
-        """The outputs for these inputs, the global generator seeded by the case."""
-        args, kwargs = fill(case.call, iter(inputs))
+    def call(
+        self, instance: Instance, case: Case, inputs: list[Tensor], through: Callable[..., Any] | None = None
+    ) -> list[Tensor]:
+        """The outputs for these inputs, the global generator seeded by the case; `through` stands for its function."""
+        args, kwargs = instance.bound(*fill(case.call, iter(inputs)))
         seed_global(case.seed)
-        return flatten(instance.function(*args, **kwargs))
+        return flatten((through or instance.function)(*args, **kwargs))
 
     def run(
-        self, instance: Instance, case: Case, inputs: list[Tensor], cotangents: list[Tensor]
+        self,
+        instance: Instance,
+        case: Case,
+        inputs: list[Tensor],
+        cotangents: list[Tensor],
+        through: Callable[..., Any] | None = None,
     ) -> tuple[list[Tensor], list[Tensor | None]]:
         """Outputs, then gradients of <outputs, cotangents> with respect to inputs and parameters by native's name."""
-        outputs = self.call(instance, case, inputs)
-        leaves = [t for t in inputs if t.requires_grad] + list(instance.parameters().values())
+        outputs = self.call(instance, case, inputs, through)
+        named = instance.parameters()
+        given = [t for t in inputs if t.requires_grad]
+        leaves = [*given, *named.values()]
         pairs = [(o, c.to(o)) for o, c in zip(outputs, cotangents, strict=False) if o.requires_grad]
-        if not pairs or not leaves:
-            return outputs, [None] * len(leaves)
-        gradients = torch.autograd.grad([o for o, _ in pairs], leaves, [c for _, c in pairs], allow_unused=True)
-        return outputs, [None if g is None else g.to_dense() if g.is_sparse else g for g in gradients]
+        found: list[Tensor | None] = [None] * len(leaves)
+        if pairs and leaves:
+            gradients = torch.autograd.grad([o for o, _ in pairs], leaves, [c for _, c in pairs], allow_unused=True)
+            found = [None if g is None else g.to_dense() if g.is_sparse else g for g in gradients]
+        by_name = {k: instance.gradient(k, g) for k, g in zip(named, found[len(given) :], strict=True)}
+        by_name |= {k: UNASKED for k in instance.names if instance.derived(k)}
+        order = list(named) if instance.wanted is None else instance.wanted
+        return outputs, [*found[: len(given)], *map(by_name.get, order)]
 
     def cotangents(self, case: Case, outputs: list[Tensor]) -> list[Tensor]:
         """One random direction per output, in float64 and rounded to its dtype."""

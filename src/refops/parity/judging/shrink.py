@@ -1,4 +1,4 @@
-"""Shrinking: from a failing case to a smaller one that fails the same check.
+"""Shrinking: from a failing case to a smaller one that shows the same fault.
 
 Every whole number of a case is tried smaller, all its occurrences together first (`LayerNorm(10)` on `(4, 10)` stays
 legal as 5 and `(4, 5)`), then options are dropped, and regime, layout and mode go back to plain. A candidate counts
@@ -41,11 +41,17 @@ def shrink(trial: Trial, check: Check, case: Case, found: list[Finding]) -> tupl
                 break
             if check.name not in ("shape", "refusals", "exceptions") and not _legal(trial, candidate):
                 continue
-            again, raised = attempt(trial, check, candidate)
-            if again and (not raised or found[0].message.startswith("raised")):
+            again = [f for f in attempt(trial, check, candidate).findings if alike(f, found[0])]
+            if again:
                 case, found, moved = candidate, again, True
                 break
     return case, found
+
+
+def alike(finding: Finding, first: Finding) -> bool:
+    """Whether a smaller case shows the same fault: the same kind, at the same output, and no less telling."""
+    same = (finding.grade, finding.kind, finding.where) == (first.grade, first.kind, first.where)
+    return same and (finding.telling or not first.telling)
 
 
 def _legal(trial: Trial, case: Case) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -18,10 +18,11 @@ from torch import Tensor
 from refops.parity.case import Case, dtype_of
 from refops.parity.judging.budget import MANY_PROBES, NEIGHBOURS, PROBES, Budget, budgets, ulp
 from refops.parity.judging.draw import lay
-from refops.parity.judging.runner import Runner, flatten
+from refops.parity.judging.runner import UNASKED, Runner, flatten
+from refops.parity.matching import matched
 from refops.parity.record import Finding
 from refops.parity.spec import Spec
-from refops.parity.subject import Instance, Operator
+from refops.parity.subject import Instance, NativeError, Operator
 
 __all__ = ["Expected", "Statistics", "Trial", "flatten"]
 
@@ -44,10 +45,15 @@ class Statistics:
     ulps: list[float] = field(default_factory=list)
     worst: tuple[float, str] = (0.0, "")
     ratio: float = 0.0
+    squares: list[tuple[float, float]] = field(default_factory=list)  # mean square errors per output, own and native's
 
     def snapshot(self) -> Statistics:
         """A copy to go back to."""
-        return Statistics(self.cases, self.evidence, list(self.ulps), self.worst, self.ratio)
+        return replace(self, ulps=list(self.ulps), squares=list(self.squares))
+
+
+ROUNDING = 1 / 12  # mean square of a correctly rounded result's error, in ulp: uniform over one ulp
+CLEARLY = 3.0  # standard errors
 
 
 DOUBTFUL = 1e3  # times the budget; an error above is no matter of rounding
@@ -73,7 +79,10 @@ class Trial(Runner):
         """Budgets for the outputs and gradients of a case; kept, since many subjects are asked the same."""
         key = (self.spec.name, repr(case), self.device, str(probes))
         if key not in _EXPECTED:
-            _EXPECTED[key] = self._expected(case, probes)
+            try:
+                _EXPECTED[key] = self._expected(case, probes)
+            except Exception as error:
+                raise NativeError(f"{self.them} raised {type(error).__name__}: {error}") from error
             while len(_EXPECTED) > _KEPT:
                 _EXPECTED.popitem(last=False)
         return _EXPECTED[key]
@@ -90,7 +99,7 @@ class Trial(Runner):
         cotangents = self.cotangents(case, shapes)
         values = [*drawn, *(held[k] for k in floating), *cotangents]
         true = self.oracle.build(exact, self.drawn(case)[0])
-        true = self.oracle.match(true, in_dtype.own_state())
+        true = matched(self.oracle, true, in_dtype.own_state())
 
         def truth(flat: list[Tensor]) -> list[Tensor | None]:
             true.load(dict(zip(floating, flat[len(drawn) :], strict=False)))
@@ -121,7 +130,7 @@ class Trial(Runner):
     ) -> Callable[[list[Tensor]], list[Tensor | None]]:
         """What stands in for native's answer where torch has none: the oracle in float32, rounded to the dtype."""
         at = case.but(dtype="float32", layout="contiguous")
-        oracle = self.oracle.match(self.oracle.build(at, self.drawn(at)[0]), like.own_state())
+        oracle = matched(self.oracle, self.oracle.build(at, self.drawn(at)[0]), like.own_state())
 
         def answer(flat: list[Tensor]) -> list[Tensor | None]:
             oracle.load(dict(zip(floating, flat[len(drawn) :], strict=False)))
@@ -177,7 +186,7 @@ class Trial(Runner):
             yield Finding(repr(case), f"{what or 'the call'} must give {len(expected)} tensors, got {len(got)}")
             return
         for budget, value in zip(expected, got, strict=True):
-            if budget is None:
+            if budget is None or value is UNASKED:
                 continue
             value = torch.zeros_like(budget.truth) if value is None else value.detach().cpu()
             if value.shape != budget.truth.shape:
@@ -195,6 +204,8 @@ class Trial(Runner):
         native_error = budget.error(budget.native).flatten()[at].item() if budget.native is not None else 0.0
         ratio = error.flatten()[at].item() / native_error if native_error else None
         self.note(case, ulps[finite], ratio)
+        if budget.native is not None and budget.name.startswith("output"):
+            self._weigh(ulps, budget.error(budget.native) / spacing, budget.truth)
         if excess.flatten()[at] <= 1:
             return
         self.excess = max(self.excess, float(excess.max()))
@@ -210,6 +221,31 @@ class Trial(Runner):
             ulp=ulps.flatten()[at].item(),
             ratio=ratio,
         )
+
+    def _weigh(self, own: Tensor, native: Tensor, truth: Tensor) -> None:
+        """Note the mean square errors of an output, in ulp, where the truth is a number other than 0."""
+        counts = torch.isfinite(own) & torch.isfinite(native) & torch.isfinite(truth) & (truth != 0)
+        if counts.sum() > 1:
+            ours, theirs = (float((e[counts] ** 2).mean()) for e in (own, native))
+            self.statistics.squares.append((ours, theirs))
+
+    def less_accurate(self) -> list[Finding]:
+        """A finding if errors are nearer to one more rounding than native's than to native's own, over all cases.
+
+        One more rounding to the dtype adds 1/12 of a square ulp to native's mean square error, at least half as much
+        again as the best there is. What lies above that half by three standard errors over the cases is no accident.
+        """
+        pairs = self.statistics.squares
+        if len(pairs) < 4 or self.dtype == "float64":
+            return []
+        own, native = torch.tensor(pairs, dtype=torch.float64).T
+        beyond = own - 1.5 * native.clamp(min=ROUNDING)
+        if float(beyond.mean()) <= CLEARLY * float(beyond.std()) / math.sqrt(len(pairs)):
+            return []
+        factor = math.sqrt(float(own.mean()) / max(float(native.mean()), ROUNDING))
+        twice = ": rounds twice" if abs(float(own.mean()) - 2 * ROUNDING) < ROUNDING / 2 else ""
+        message = f"{factor:.1f} x native's error in {self.dtype}{twice}"
+        return [Finding("", message, grade="less accurate", kind=f"less-accurate-{self.dtype}")]
 
     def note(self, case: Case, ulps: Tensor, ratio: float | None) -> None:
         """Add to the statistics: errors in ulp, and the worst error over native's."""

@@ -23,6 +23,8 @@ from refops.parity.running.plugin import PROPERTY
 from refops.parity.running.terminal import Progress, conclude, console
 
 INTERRUPTED = 130
+LOST = ("hung", "its process died")
+MOST_LOST = 3  # each costs a new process
 SECONDS = 120.0  # one item may take, unless the command line says otherwise
 
 
@@ -48,7 +50,9 @@ def main_check(options: CheckOptions) -> int:
     if run.trouble:
         console(stderr=True).print("\n".join(run.trouble), markup=False)
     result = conclude(run.records, seconds=seconds)
-    if code == pytest.ExitCode.INTERRUPTED:
+    if run.ended:
+        console().print(run.ended)
+    elif code == pytest.ExitCode.INTERRUPTED:
         console().print("interrupted: what was measured until then stands above and in the file, if one was asked for")
         return INTERRUPTED
     return result if not run.trouble else max(result, 1)
@@ -59,14 +63,16 @@ def arguments(options: CheckOptions, asked: dict[str, Any]) -> list[str]:
     workers = options.workers
     if workers == "auto":
         workers = str(min(os.cpu_count() or 1, 8))
-    if workers == "0" and options.like:
+    if workers == "0" and options.foreign:
         workers = "1"  # a foreign subject may hang or die: it gets a process of its own
+    # pytest-xdist gives a group whose worker died to the next worker whole, the item that killed it too
+    way = "load" if options.foreign else "loadgroup"
     nothing = Path(__file__).with_name("pytest.ini")
     cache = Path.cwd() / ".pytest_cache"
     chosen = ["-c", str(nothing), f"--rootdir={Path.cwd()}", "-p", "no:terminal", "-o", f"cache_dir={cache}"]
     chosen += ["--noconftest", "-p", "no:benchmark", "--refops", json.dumps(asked), str(Path(suite.__file__))]
     if workers != "0":
-        chosen += ["-n", workers, "--dist", "loadgroup", "--max-worker-restart", "50"]
+        chosen += ["-n", workers, "--dist", way, "--max-worker-restart", "50"]
     if options.last_failed:
         chosen += ["--lf"]
     if options.keyword:
@@ -83,10 +89,12 @@ class Run:
     trouble: list[str] = field(default_factory=list)
     progress: Progress = field(default_factory=Progress)
     started: bool = False
+    lost: int = 0  # items in a row that hung or died
+    ended: str = ""
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Without workers: the number of items is known."""
-        if self.options.workers == "0" and not self.options.like:
+        if self.options.workers == "0" and not self.options.foreign:
             self.begin(len(session.items))
 
     @pytest.hookimpl(optionalhook=True)
@@ -121,6 +129,10 @@ class Run:
         self.records.append(record)
         self.progress.update(record)
         self.save()
+        self.lost = self.lost + 1 if record.reason.startswith(LOST) else 0
+        if self.lost == MOST_LOST and self.options.foreign:
+            self.ended = f"ended: the subject hung or died {MOST_LOST} times in a row, the other checks were not asked"
+            pytest.exit(self.ended, returncode=1)
 
     def without_record(self, report: pytest.TestReport) -> Record:
         """The record of an item that hung, or whose process died."""

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import difflib
+import functools
+import inspect
+import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, Unpack
 
+import torch
+
+from refops.parity.domain import Claims, Domain
 from refops.parity.judging.item import Item, items, run_item
 from refops.parity.record import Finding, Record
 from refops.parity.spec import Spec
@@ -19,25 +26,104 @@ SORTS = {"module": "a class", "function": "a function", "optimizer": "an optimiz
 
 
 def operator(
-    subject: Callable[..., Any], spec: Spec, state_map: Mapping[str, str] | None = None, *, drop_in: bool = False
+    subject: Callable[..., Any],
+    spec: Spec,
+    domain: Domain | None = None,
+    *,
+    drop_in: bool = False,
+    strict: bool = False,
+    by_hand: bool = False,
 ) -> Operator:
     """The subject as the kit sees it.
 
     Raises:
         TypeError: if it cannot be what the spec is about.
+        ValueError: if the domain names an argument that the operator does not have.
     """
     kind = kind_of(subject)
     fits = kind == spec.kind or (spec.kind in ("module", "optimizer") and kind == "function")
     if not fits:
         raise TypeError(f"subject must be {SORTS[spec.kind]} to be like {spec.name}, got {SORTS[kind]}: {subject!r}")
-    name = f"{getattr(subject, '__module__', '')}:{getattr(subject, '__qualname__', repr(subject))}"
-    pairs = tuple((native, own) for own, native in (state_map or {}).items())
-    return Operator(subject, spec.kind, name, pairs, drop_in=drop_in, reference=subject is spec.reference)
+    if kind == "function" and spec.kind == "module":
+        _builds(subject, spec)
+    claims = domain or Domain()
+    _known(claims, spec)
+    return Operator(
+        subject,
+        spec.kind,
+        _name(subject),
+        None if subject in (spec.reference, spec.native) else spec.reference,
+        claims,
+        drop_in=drop_in,
+        reference=subject is spec.reference,
+        strict=strict or drop_in,
+        by_hand=by_hand,
+    )
+
+
+def _name(subject: Callable[..., Any]) -> str:
+    """`module:Name`; a partial is named by what it presets."""
+    if isinstance(subject, functools.partial):
+        preset = ", ".join([*map(repr, subject.args), *(f"{k}={v!r}" for k, v in subject.keywords.items())])
+        return f"{_name(subject.func)}({preset})"
+    return f"{getattr(subject, '__module__', '')}:{getattr(subject, '__qualname__', repr(subject))}"
+
+
+def _builds(factory: Callable[..., Any], spec: Spec) -> None:
+    """Refuse a function that is no factory of modules: `F.layer_norm` where a class like LayerNorm is asked for.
+
+    Raises:
+        TypeError: saying which spec was meant.
+    """
+    target = factory.func if isinstance(factory, functools.partial) else factory
+    if inspect.isclass(target):
+        return
+    meant = next((s.name for s in all_specs() if s.kind == "function" and target in (s.native, s.reference)), "")
+    first = next((case for case in spec.cases if case.init is not None), None)
+    if not meant and first is not None:
+        subject = Operator(factory, "module", _name(factory), spec.reference)
+        try:
+            subject.build(first, [torch.zeros(draw.shape) for draw in first.init.draws()])  # type: ignore[union-attr]
+            return
+        except TypeError:
+            twin = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", spec.name).lower()
+            meant = next((s.name for s in all_specs() if s.name == f"functional.{twin}"), "the function's own spec")
+        except Exception:
+            return  # a factory that fails otherwise is judged, and its error told
+    if meant:
+        given = f"{target.__module__}.{getattr(target, '__qualname__', target)}"
+        raise TypeError(
+            f"subject must be a class, or a factory of modules, to be like {spec.name}; {given} is a function: "
+            f"judge it like {meant}"
+        )
+
+
+def _known(claims: Domain, spec: Spec) -> None:
+    """Refuse a domain that speaks of arguments the operator does not have.
+
+    Raises:
+        ValueError: naming the field, the argument and the nearest one.
+    """
+    target: Any = spec.reference
+    parts = [target, target.forward] if spec.kind == "module" else [target]
+    names = {n for part in parts for n in inspect.signature(part).parameters}
+    spoken = {
+        "arguments": claims.arguments,
+        "defaults": claims.defaults,
+        "fixed": claims.fixed,
+        "without": claims.without,
+    }
+    for field_name, given in spoken.items():
+        for name in given:
+            if name not in names and not any(p in names for p in ("kwargs", "options")):
+                near = difflib.get_close_matches(name, names, 1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                raise ValueError(f"{field_name} must name arguments of {spec.name}, got {name!r}{hint}")
 
 
 def reference(spec: Spec) -> Operator:
     """The spec's own reference as a subject, bound by the whole contract."""
-    return Operator(spec.reference, spec.kind, f"refops {spec.name}", drop_in=True, reference=True)
+    return Operator(spec.reference, spec.kind, f"refops {spec.name}", drop_in=True, reference=True, strict=True)
 
 
 @dataclass(frozen=True)
@@ -68,7 +154,8 @@ class Conformance:
         called = set() if whole else self._called()
         for spec, subject in self.subjects:
             inner = spec.kind == "function" and spec.reference in called
-            dtypes, checks = (("float32",), OWN) if inner else (self.dtypes, self.checks)
+            claimed = self.dtypes or tuple(subject.domain.dtypes)
+            dtypes, checks = (("float32",), OWN) if inner else (claimed, self.checks)
             found = items(spec, subject, device=self.device, dtypes=dtypes, checks=checks, level=self.level)
             yield from ((item, subject) for item in found)
 
@@ -90,12 +177,13 @@ def conforms(
     to: str | Sequence[str] = (),
     family: str = "",
     device: str = "cpu",
-    dtypes: Iterable[str] = (),
     checks: Iterable[str] = (),
     level: str = "quick",
     drop_in: bool = False,
-    state_map: Mapping[str, str] | None = None,
+    strict: bool = False,
+    by_hand: bool = False,
     timeout: float = 600.0,
+    **domain: Unpack[Claims],
 ) -> Conformance:
     """All checks of one or several specs, for pytest to collect.
 
@@ -104,16 +192,19 @@ def conforms(
         to: the spec's name, `LayerNorm`, `functional.layer_norm` or `optim.AdamW`, or several.
         family: instead of `to`, all specs of a family; for references only.
         device: a torch device string.
-        dtypes: floating dtypes; empty for all the spec names.
         checks: names of checks; empty for all that apply.
         level: `quick` or `full`.
-        drop_in: judge by the drop-in contract too: repr, keys, initial values, exception types.
-        state_map: the subject's parameter names to native's, where names and shapes do not tell.
+        drop_in: judge by the drop-in contract too: repr, keys, initial values, exception types; implies `strict`.
+        strict: fail for differences too, not only for what is wrong.
+        by_hand: fail if the subject calls the operator it stands for.
         timeout: seconds one item may take.
+        domain: what the subject claims, see `Domain`: `arguments`, `defaults`, `fixed`, `without`, `accepts`,
+            `dtypes`, `state`, `unsupported`.
 
     Raises:
         LookupError: if no spec has that name; the message gives the nearest.
         TypeError: if the subject cannot be what the spec is about.
+        ValueError: if the domain speaks of arguments that the operator does not have.
 
     Example:
         >>> test_mine = conforms(to="GELU")  # in a test file: pytest collects every check
@@ -122,8 +213,15 @@ def conforms(
     specs = [find(name) for name in names] if names else [s for s in all_specs() if s.family == family]
     if not specs:
         raise LookupError(f"to or family must name a spec, got to={to!r}, family={family!r}")
-    judged = [(s, reference(s) if subject is None else operator(subject, s, state_map, drop_in=drop_in)) for s in specs]
-    return Conformance(tuple(judged), device, tuple(dtypes), tuple(checks), level, timeout)
+    claims = Domain(**domain)
+
+    def judged(spec: Spec) -> Operator:
+        if subject is None:
+            return reference(spec)
+        return operator(subject, spec, claims, drop_in=drop_in, strict=strict, by_hand=by_hand)
+
+    pairs = tuple((spec, judged(spec)) for spec in specs)
+    return Conformance(pairs, device, (), tuple(checks), level, timeout)
 
 
 class ConformanceError(AssertionError):
@@ -178,11 +276,12 @@ def check(
     *,
     like: str,
     device: str = "cpu",
-    dtypes: Iterable[str] = (),
     checks: Iterable[str] = (),
     level: str = "quick",
     drop_in: bool = False,
-    state_map: Mapping[str, str] | None = None,
+    strict: bool = False,
+    by_hand: bool = False,
+    **domain: Unpack[Claims],
 ) -> Report:
     """Judge an implementation here and now, and return the report; Ctrl-C keeps what was measured.
 
@@ -195,8 +294,9 @@ def check(
     """
     started, report = time.perf_counter(), Report()
     wanted = conforms(
-        subject, to=like, device=device, dtypes=dtypes, checks=checks, level=level, drop_in=drop_in, state_map=state_map
-    )
+        subject, to=like, device=device, checks=checks, level=level,
+        drop_in=drop_in, strict=strict, by_hand=by_hand, **domain,
+    )  # fmt: skip
     try:
         for item, judged in wanted.items():
             report.records.append(run_item(item, judged, level=level))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from refops.parity.spec import FLOATS
 
@@ -24,7 +26,9 @@ class CheckOptions:
         workers: pytest-xdist workers, a number or `auto`; `0` runs in this process.
         timeout: seconds one item may take, `None` for the kit's own limit.
         drop_in: bind foreign subjects by the drop-in contract too.
-        state_map: (old, new) pairs, foreign parameter name to native's.
+        strict: fail foreign subjects for differences too.
+        by_hand: fail foreign subjects that call the operator they stand for.
+        domain: what is claimed of foreign subjects, in the words of `refops.parity.running.declared`.
         json, html: files to write.
         last_failed: run only what failed last time.
         keyword: pytest's `-k` expression.
@@ -39,11 +43,18 @@ class CheckOptions:
     workers: str = "auto"
     timeout: float | None = None
     drop_in: bool = False
-    state_map: tuple[tuple[str, str], ...] = ()
+    strict: bool = False
+    by_hand: bool = False
+    domain: Mapping[str, Any] = field(default_factory=dict)
     json: Path | None = None
     html: Path | None = None
     last_failed: bool = False
     keyword: str | None = None
+
+    @property
+    def foreign(self) -> bool:
+        """Whether subjects are judged that are not the package's own."""
+        return any(":" in name for name in self.names)
 
     def __post_init__(self) -> None:
         """Refuse what no run could obey.
@@ -54,17 +65,16 @@ class CheckOptions:
         if any(not name.strip() for name in self.names):
             raise ValueError("NAMES must not be empty; leave them out to check every spec")
         foreign = [name for name in self.names if ":" in name]
-        if foreign and not self.like:
-            raise ValueError(f"--like SPEC must say what {foreign[0]} is to be judged as, for example --like LayerNorm")
         if self.like is not None and not foreign:
             raise ValueError(f"--like {self.like} needs a subject written module:Name, got {list(self.names)}")
-        if self.like is not None and len(foreign) != len(self.names):
-            raise ValueError(f"--like judges subjects written module:Name, got {list(self.names)}")
+        if foreign and len(foreign) != len(self.names):
+            raise ValueError(f"NAMES must be specs, or subjects written module:Name, not both, got {list(self.names)}")
         for name in foreign:
             if not all(name.split(":", 1)):
                 raise ValueError(f"a subject must be written module:Name, got {name!r}")
-        if self.state_map and not foreign:
-            raise ValueError("--state-map needs a subject written module:Name")
+        said = [k for k, v in {**self.domain, "strict": self.strict, "by-hand": self.by_hand}.items() if v]
+        if said and not foreign:
+            raise ValueError(f"--{said[0]} needs a subject written module:Name")
         if self.level not in LEVELS:
             raise ValueError(f"--level must be one of {', '.join(LEVELS)}, got {self.level!r}")
         for dtype in self.dtypes:
@@ -74,22 +84,3 @@ class CheckOptions:
             raise ValueError(f"-n must be a number of workers or auto, got {self.workers!r}")
         if self.timeout is not None and not self.timeout > 0:
             raise ValueError(f"--timeout must be a positive number of seconds, got {self.timeout}")
-
-
-def parse_state_map(text: str) -> tuple[tuple[str, str], ...]:
-    """Pairs of `old=new,old=new`.
-
-    Raises:
-        ValueError: if a pair lacks one of its halves.
-
-    Example:
-        >>> parse_state_map("scale=weight, shift=bias")
-        (('scale', 'weight'), ('shift', 'bias'))
-    """
-    pairs = []
-    for part in text.split(","):
-        old, equals, new = (piece.strip() for piece in part.partition("="))
-        if not (old and equals and new):
-            raise ValueError(f"--state-map must be written old=new,old=new, got {text!r}")
-        pairs.append((old, new))
-    return tuple(pairs)

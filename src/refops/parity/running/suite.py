@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from refops.parity.running.conformance import Conformance, operator, reference
+from refops.parity.running.declared import declared, domain_of, load, merged
+from refops.parity.spec import Spec
 from refops.parity.specs import all_specs, find
+from refops.parity.subject import Operator
 
 
 class FromOptions:
@@ -24,11 +23,9 @@ class FromOptions:
 
 def conformance(asked: dict[str, Any]) -> Conformance:
     """The conformance for the options of one `refops check`."""
-    names, like = asked.get("names", ()), asked.get("like")
-    if like:
-        spec = find(like)
-        own = dict(asked.get("state_map", ()))
-        judged = [(spec, operator(load(n), spec, own, drop_in=asked.get("drop_in", False))) for n in names]
+    names = asked.get("names", ())
+    if any(":" in name for name in names):
+        judged = [foreign(name, asked) for name in names]
     else:
         judged = [(spec, reference(spec)) for spec in (map(find, names) if names else all_specs())]
     return Conformance(
@@ -37,38 +34,22 @@ def conformance(asked: dict[str, Any]) -> Conformance:
     )  # fmt: skip
 
 
-def load(name: str) -> Callable[..., Any]:
-    """The class or function written `module:Name` or `path/to/file.py:Name`, the current folder included.
+def foreign(name: str, asked: dict[str, Any]) -> tuple[Spec, Operator]:
+    """A subject written `module:Name`, with what pyproject.toml and the command line say of it.
 
     Raises:
-        ValueError: if there is no such module or no such name in it.
+        ValueError: if neither says what it is like, or there is no such subject.
     """
-    place, _, attribute = name.rpartition(":")
-    if "" not in sys.path:
-        sys.path.insert(0, "")
-    try:
-        module = _from_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
-        found: Any = module
-        for part in attribute.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError, OSError) as error:
-        raise ValueError(f"subject must be importable as module:Name, got {name!r} ({error})") from error
-    if not callable(found):
-        raise ValueError(f"subject must be a class or a function, got {name!r}, which is {type(found).__name__}")
-    result: Callable[..., Any] = found
-    return result
-
-
-def _from_file(path: Path) -> Any:
-    if path.stem in sys.modules and getattr(sys.modules[path.stem], "__file__", None) == str(path.resolve()):
-        return sys.modules[path.stem]
-    spec = importlib.util.spec_from_file_location(path.stem, path.resolve())
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module
+    said = declared(Path.cwd()).get(name, {})
+    like = asked.get("like") or said.get("like")
+    if not like:
+        raise ValueError(f"--like SPEC must say what {name} is to be judged as, for example --like LayerNorm")
+    subject = load(name)
+    if not callable(subject):
+        raise ValueError(f"subject must be a class or a function, got {name!r}, which is {type(subject).__name__}")
+    flags = {k: bool(asked.get(k) or said.get(k)) for k in ("drop_in", "strict", "by_hand")}
+    spec = find(like)
+    return spec, operator(subject, spec, domain_of(merged(said, asked.get("domain", {}))), **flags)
 
 
 test = FromOptions()
