@@ -97,7 +97,7 @@ class Binding:
         if self.open or self.passes_on:
             return []
         named = [p.name for p in self.native.parameters.values() if p.kind not in _OPEN]
-        return [n for n in named if n not in self.places and n not in self.domain.without]
+        return [n for n in named if n not in self.places and n not in self.domain.without and n[0] != "_"]
 
     def settled(self) -> dict[str, Any]:
         """What is preset, by native's name: declared or by a partial."""
@@ -143,6 +143,8 @@ class Binding:
                     raise NotOfferedError(f"{name} other than {settled[name]!r}")
             elif name in self.places:
                 own = self.places[name]
+                if value is None and self._required(own) and self.native.parameters[name].default is None:
+                    raise NotOfferedError(f"{name}=None")
                 if self.own.parameters[own].kind is Parameter.POSITIONAL_ONLY or self._in_line(own, positional, named):
                     positional.append(value)
                 else:
@@ -151,10 +153,23 @@ class Binding:
                 named[self.name(name)] = value
             elif not same(value, self.native.parameters[name].default):
                 raise NotOfferedError(name)
-        for name, (theirs, _) in self.other_defaults().items():
-            if name not in given:
-                named[self.places[name]] = theirs
+        self._fill(given, named, settled)
         return tuple(positional), named
+
+    def _fill(self, given: Mapping[str, Any], named: dict[str, Any], settled: Mapping[str, Any]) -> None:
+        """Spell out native's default where the subject has another, or none."""
+        for name, own in self.places.items():
+            theirs = self.native.parameters[name].default
+            if name in given or name in settled or theirs is Parameter.empty:
+                continue
+            if self._required(own) and theirs is None:
+                raise NotOfferedError(f"{name}=None")
+            if self._required(own) or name in self.other_defaults():
+                named[own] = theirs
+
+    def _required(self, own: str) -> bool:
+        """Whether the subject must be given this argument."""
+        return self.own.parameters[own].default is Parameter.empty
 
     def _in_line(self, own: str, positional: list[Any], named: dict[str, Any]) -> bool:
         """Whether the next positional place of the subject is this argument's."""

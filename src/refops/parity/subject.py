@@ -179,7 +179,8 @@ class Operator:
             except TypeError:
                 continue
             added = tuple((k, v) for k, v in preset.items() if k not in given)
-            case = case.but(**{place: Arguments(arguments.args, (*arguments.kwargs, *added))})
+            if added:
+                case = case.but(**{place: Arguments(arguments.args, (*arguments.kwargs, *added))})
         return case
 
     def build(self, case: Case, init: list[Tensor], device: str = "cpu") -> Instance:

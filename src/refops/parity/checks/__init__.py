@@ -96,6 +96,11 @@ def check(
     return register
 
 
+def differs(case: Case, kind: str, message: str) -> Finding:
+    """The finding that a subject does otherwise than native without being wrong."""
+    return Finding(repr(case), message, grade="differs", kind=kind)
+
+
 @cache
 def all_checks() -> dict[str, Check]:
     """Every check by name: those marked in the modules of this package."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from refops.parity.case import Arguments, Case, Draw, fill
-from refops.parity.checks import check
+from refops.parity.checks import check, differs
 from refops.parity.judging.draw import seed_global
 from refops.parity.judging.trial import Trial, flatten
 from refops.parity.record import Finding
@@ -143,8 +143,7 @@ def seeded(trial: Trial, case: Case) -> Iterator[Finding]:
         drawn.append((outputs[0], torch.rand(1)))
     (native, follows), (subject, follows_too) = drawn
     if not torch.equal(native, subject):
-        yield Finding(
-            repr(case), f"the same seed must give native's output, {int((native != subject).sum())} elements differ"
-        )
+        count = int((native != subject).sum())
+        yield differs(case, "seeded", f"the same seed must give native's output, {count} elements differ")
     if not torch.equal(follows, follows_too):
-        yield Finding(repr(case), "as many random numbers must be drawn as by native")
+        yield differs(case, "seeded", "as many random numbers must be drawn as by native")

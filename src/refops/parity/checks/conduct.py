@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import torch
 
 from refops.parity.case import Case
-from refops.parity.checks import check
+from refops.parity.checks import check, differs
 from refops.parity.checks.forms import ERRORS, every_row, first_row, shapes_or_error
 from refops.parity.judging.draw import seed_global
 from refops.parity.judging.primitives import Recorder
@@ -38,7 +38,7 @@ def modes(trial: Trial, case: Case) -> Iterator[Finding]:
     yield from trial.judge(case, got, what="in eval mode ")
     module = subject.module
     if module is not None and (module.training or not module.train().training):
-        yield Finding(repr(case), "train() and eval() must set the mode of the module")
+        yield Finding(repr(case), "train() and eval() must set the mode of the module", kind="train-eval")
 
 
 def _remembers(spec: Spec) -> bool:
@@ -68,7 +68,7 @@ def buffers(trial: Trial, case: Case) -> Iterator[Finding]:
     for name, tensor in live.items():
         now = subject.state()[name]
         if now is not tensor:
-            yield Finding(repr(case), f"{name} must be updated in place, it was rebound to another tensor")
+            yield differs(case, "rebinds-buffers", f"{name} must be updated in place, it was rebound to another tensor")
         if now.requires_grad or now.grad_fn is not None:
             yield Finding(repr(case), f"{name} must be detached from the graph")
         yield from _held(trial, case, name, native, exact, now)
@@ -98,9 +98,8 @@ def state(trial: Trial, case: Case) -> Iterator[Finding]:
     subject = trial.build_subject(case)
     module = subject.module
     if module is None:
-        yield Finding(
-            repr(case), f"subject must build a torch.nn.Module to have a state, got {type(subject.function).__name__}"
-        )
+        given = type(subject.function).__name__
+        yield differs(case, "no-module", f"subject must build a torch.nn.Module to have a state, got {given}")
         return
     trial.call(subject, case, trial.inputs(case))
     file = io.BytesIO()
@@ -161,7 +160,8 @@ def refused_cases(trial: Trial) -> Iterator[Case]:
 
 
 def _refusal(trial: Trial, case: Case) -> Refusal:
-    return next(r for r in trial.spec.refusals if r.case.but(dtype=trial.dtype) == case)
+    settled = trial.subject.settled
+    return next(r for r in trial.spec.refusals if settled(r.case.but(dtype=trial.dtype)) == case)
 
 
 @check(cases=refused_cases, applies=lambda spec: bool(spec.refusals))
@@ -169,9 +169,16 @@ def refusals(trial: Trial, case: Case) -> Iterator[Finding]:
     """What native refuses is refused, at construction or at the call."""
     native, got = (shapes_or_error(trial, o, case, grad=True) for o in (trial.native, trial.subject))
     if trial.spec.native is not None and not isinstance(native, Exception):
-        yield Finding(repr(case), "the spec lists a refusal that native accepts")
+        yield Finding(repr(case), "the spec lists a refusal that native accepts", kind="spec")
     elif not isinstance(got, Exception):
-        yield Finding(repr(case), f"must be refused ({_refusal(trial, case).argument}), got output of shape {got}")
+        argument = _refusal(trial, case).argument
+        yield differs(
+            case, f"accepts-{argument}", f"must be refused for its {argument}, got output of shape {_shapes(got)}"
+        )
+
+
+def _shapes(got: list[tuple[int, ...]]) -> str:
+    return " and ".join(map(str, got)) or "nothing"
 
 
 @check(cases=refused_cases, contract="drop-in", applies=lambda spec: bool(spec.refusals))
@@ -181,10 +188,11 @@ def exceptions(trial: Trial, case: Case) -> Iterator[Finding]:
     if not isinstance(got, Exception):
         return
     if isinstance(native, Exception) and not isinstance(got, type(native)):
-        yield Finding(repr(case), f"must raise {type(native).__name__} as native does, got {type(got).__name__}: {got}")
+        message = f"must raise {type(native).__name__} as native does, got {type(got).__name__}: {got}"
+        yield differs(case, "raises-another", message)
     argument = _refusal(trial, case).argument
     if trial.subject.reference and argument not in str(got):
-        yield Finding(repr(case), f"the message must name {argument}, got {str(got)!r}")
+        yield differs(case, "raises-unnamed", f"the message must name {argument}, got {str(got)!r}")
 
 
 @check(cases=every_row, kinds=MODULE, contract="drop-in", compares=True)
@@ -193,17 +201,17 @@ def keys(trial: Trial, case: Case) -> Iterator[Finding]:
     native = trial.native.build(case, trial.initial(case), trial.device).module
     subject = trial.subject.build(case, trial.initial(case), trial.device).module
     if native is None or subject is None:
-        yield Finding(repr(case), "a drop-in must be a torch.nn.Module")
+        yield differs(case, "no-module", "a drop-in must be a torch.nn.Module")
         return
     theirs, ours = ({k: (tuple(v.shape), v.dtype) for k, v in m.state_dict().items()} for m in (native, subject))
     if list(theirs.items()) != list(ours.items()):
-        yield Finding(repr(case), f"state_dict must hold {theirs}, got {ours}")
+        yield differs(case, "keys", f"state_dict must hold {theirs}, got {ours}")
         return
     try:
         subject.load_state_dict(native.state_dict())
         native.load_state_dict(subject.state_dict())
     except ERRORS as error:
-        yield Finding(repr(case), f"state_dict must load both ways, got {type(error).__name__}: {error}")
+        yield differs(case, "keys", f"state_dict must load both ways, got {type(error).__name__}: {error}")
 
 
 @check(cases=every_row, kinds=MODULE, contract="drop-in", compares=True)
@@ -217,12 +225,9 @@ def init(trial: Trial, case: Case) -> Iterator[Finding]:
     for name in native.keys() & subject.keys():
         if not torch.equal(native[name], subject[name]):
             off = float((native[name] - subject[name]).abs().max())
-            yield Finding(
-                repr(case),
-                f"{name} must start from native's values, it is off by {off:.3g}",
-            )
+            yield differs(case, "init", f"{name} must start from native's values, it is off by {off:.3g}")
     if not torch.equal(follows, follows_too):
-        yield Finding(repr(case), "construction must draw as many random numbers as native's")
+        yield differs(case, "init", "construction must draw as many random numbers as native's")
 
 
 @check(cases=every_row, kinds=MODULE, contract="drop-in", compares=True)
@@ -231,7 +236,7 @@ def repr_(trial: Trial, case: Case) -> Iterator[Finding]:
     built = [o.build(case, trial.initial(case), trial.device).module for o in (trial.native, trial.subject)]
     native, subject = ("" if m is None else repr(m).removeprefix(m._get_name()) for m in built)
     if native != subject:
-        yield Finding(repr(case), f"repr must be {native!r}, got {subject!r}")
+        yield differs(case, "repr", f"repr must be {native!r}, got {subject!r}")
 
 
 @check(cases=every_row, contract="reference")

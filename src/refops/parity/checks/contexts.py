@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from refops.parity.case import Case, fill
-from refops.parity.checks import check
+from refops.parity.checks import check, differs
 from refops.parity.judging.budget import Budget, budgets
 from refops.parity.judging.draw import seed_global
 from refops.parity.judging.trial import Trial, flatten
@@ -43,19 +43,8 @@ def compile_(trial: Trial, case: Case) -> Iterator[Finding]:
     subject = trial.build_subject(case)
     torch._dynamo.reset()
     compiled: Any = torch.compile(subject.function, backend="inductor" if trial.full else "aot_eager", dynamic=False)
-    inside = Instance(compiled, subject.names)
-    outside = Instance(subject.function, subject.names)
     directions = trial.cotangents(case, [b.truth.to(b.dtype) if not b.exact else b.truth for b in expected.outputs])
-    inputs = trial.inputs(case)
-    args, kwargs = fill(case.call, iter(inputs))
-    seed_global(case.seed)
-    outputs = flatten(inside.function(*args, **kwargs))
-    leaves = [t for t in inputs if t.requires_grad] + list(outside.parameters().values())
-    pairs = [(o, d.to(o)) for o, d in zip(outputs, directions, strict=True) if o.requires_grad]
-    got: list[Tensor | None] = [None] * len(leaves)
-    if pairs and leaves:
-        got = list(torch.autograd.grad([o for o, _ in pairs], leaves, [d for _, d in pairs], allow_unused=True))
-    got = [g.to_dense() if g is not None and g.is_sparse else g for g in got]
+    outputs, got = trial.run(subject, case, trial.inputs(case), directions, through=compiled)
     yield from trial.judge(case, outputs, got, "compiled, ")
 
 
@@ -71,7 +60,9 @@ def autocast(trial: Trial, case: Case) -> Iterator[Finding]:
     wanted, got = run(native), run(subject)
     for i, (w, g) in enumerate(zip(wanted, got, strict=False)):
         if w.dtype != g.dtype:
-            yield Finding(repr(case), f"under autocast output[{i}] must be {w.dtype}, got {g.dtype}")
+            if trial.spec.native is not None:  # what autocast does to it is no convention of a reference's to impose
+                message = f"under autocast output[{i}] must be {w.dtype}, got {g.dtype}"
+                yield differs(case, "promotes-autocast", message)
             return
     if not wanted or not wanted[0].is_floating_point() or wanted[0].dtype == torch.float32:
         return
@@ -117,6 +108,7 @@ def _mapped(
         def function(parameters: dict[str, Tensor], *tensors: Tensor) -> Any:
             args, kwargs = fill(case.call, iter(tensors))
             own = {instance.names[k]: v for k, v in parameters.items()}
+            args, kwargs = instance.bound(args, kwargs)
             result = (
                 torch.func.functional_call(instance.module, own, args, kwargs)
                 if instance.module is not None
@@ -142,10 +134,8 @@ def _mapped(
     except Exception as error:
         if "NYI" in str(error):
             return  # torch's own word for what vmap does not know yet
-        yield Finding(
-            repr(case),
-            f"vmap over {what} must work as native's does, got {type(error).__name__}: {shortened(error)}",
-        )
+        message = f"vmap over {what} must work as {trial.them}'s does, got {type(error).__name__}: {shortened(error)}"
+        yield differs(case, "refuses-vmap", message)
         return
     for i, one_call in enumerate(singles):
         for wanted, result in zip(one_call, got, strict=True):
@@ -193,7 +183,7 @@ def functional_call(trial: Trial, case: Case) -> Iterator[Finding]:
     if not replaced or subject.module is None:
         return
     subject.load({k: torch.zeros_like(v) for k, v in replaced.items()})
-    args, kwargs = fill(case.call, iter([t.detach() for t in trial.inputs(case)]))
+    args, kwargs = subject.bound(*fill(case.call, iter([t.detach() for t in trial.inputs(case)])))
     own = {subject.names[k]: v for k, v in replaced.items() if k in subject.names}
     got = flatten(torch.func.functional_call(subject.module, own, args, kwargs))
     native.load(replaced)

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from refops.parity.binding import NotOfferedError
 from refops.parity.case import Arguments, Case, Draw, dtype_of
-from refops.parity.checks import check
+from refops.parity.checks import check, differs
 from refops.parity.judging.budget import SLACK, ulp
 from refops.parity.judging.draw import LAYOUTS, lay
 from refops.parity.judging.trial import Trial
@@ -77,7 +78,9 @@ def shapes_or_error(trial: Trial, operator: Operator, case: Case, grad: bool = F
         instance = operator.build(case, trial.initial(case), trial.device)
         with torch.set_grad_enabled(grad):
             return [tuple(t.shape) for t in trial.call(instance, case, trial.inputs(case))]
-    except ERRORS as error:
+    except NotOfferedError:
+        raise
+    except Exception as error:
         return error
 
 
@@ -130,12 +133,14 @@ def shape(trial: Trial, case: Case) -> Iterator[Finding]:
     if isinstance(native, Exception):
         if not isinstance(got, Exception):
             reason = " ".join(str(native).split())[:120]
-            yield Finding(repr(case), f"must be refused as by native ({reason}), got output of shape {_text(got)}")
+            yield differs(
+                case,
+                "accepts-sizes",
+                f"input of sizes that {trial.them} refuses is accepted ({reason}), got output of shape {_text(got)}",
+            )
     elif isinstance(got, Exception):
-        yield Finding(
-            repr(case),
-            f"must give {_text(native)} like native, got {type(got).__name__}: {' '.join(str(got).split())[:160]}",
-        )
+        raised = f"{type(got).__name__}: {' '.join(str(got).split())[:160]}"
+        yield differs(case, "refuses-sizes", f"must give {_text(native)} like {trial.them}, got {raised}")
     elif got != native:
         yield Finding(repr(case), f"output shape must be {_text(native)}, got {_text(got)}")
     if trial.subject.reference:
@@ -175,14 +180,17 @@ def dtype(trial: Trial, case: Case) -> Iterator[Finding]:
     expected, got = trial.call(native, case, trial.inputs(case)), trial.call(subject, case, trial.inputs(case))
     for i, (e, g) in enumerate(zip(expected, got, strict=False)):
         if (e.dtype, e.device.type) != (g.dtype, g.device.type):
-            yield Finding(repr(case), f"output[{i}] must be {e.dtype} on {e.device}, got {g.dtype} on {g.device}")
+            message = f"output[{i}] must be {e.dtype} on {e.device}, got {g.dtype} on {g.device}"
+            yield differs(case, "promotes", message)
     before, after = native.state(), subject.state()
     for name in before.keys() & after.keys():
         if before[name].dtype != after[name].dtype:
             yield Finding(repr(case), f"{name} must stay {before[name].dtype}, got {after[name].dtype}")
     if trial.spec.native is None and any(g.is_floating_point() and g.dtype != dtype_of(case.dtype) for g in got):
-        yield Finding(repr(case), f"output must be {case.dtype} like its input, got {[str(g.dtype) for g in got]}")
-    yield from _other_dtypes(trial, case)
+        message = f"output must be {case.dtype} like its input, got {[str(g.dtype) for g in got]}"
+        yield differs(case, "promotes", message)
+    if trial.spec.native is not None:  # which other dtypes to take is no convention of a reference's to impose
+        yield from _other_dtypes(trial, case)
 
 
 def _other_dtypes(trial: Trial, case: Case) -> Iterator[Finding]:
@@ -202,14 +210,19 @@ def _other_dtypes(trial: Trial, case: Case) -> Iterator[Finding]:
                 ]
                 with torch.no_grad():
                     said.append([str(o.dtype) for o in trial.call(instance, case, inputs)])
-            except ERRORS as error:
+            except NotOfferedError:
+                raise
+            except Exception as error:
                 said.append([type(error).__name__])
         native, got = said
         refused = [not s or not s[0].startswith("torch.") for s in said]
-        if refused[0] != refused[1] or (not refused[0] and native != got):
-            yield Finding(
-                repr(case), f"with {other} input it must do as native ({', '.join(native)}), got {', '.join(got)}"
-            )
+        if refused == [True, False]:
+            yield differs(case, f"accepts-{other}", f"{other} input is accepted, native refuses it ({native[0]})")
+        elif refused == [False, True]:
+            yield differs(case, f"refuses-{other}", f"{other} input is refused ({got[0]}), native takes it")
+        elif not refused[0] and native != got:
+            message = f"with {other} input native gives {', '.join(native)}, got {', '.join(got)}"
+            yield differs(case, f"promotes-{other}", message)
 
 
 def laid_out(trial: Trial) -> Iterator[Case]:
@@ -261,13 +274,12 @@ def inputs(trial: Trial, case: Case) -> Iterator[Finding]:
     labels = [f"input {i}" for i in range(len(list(case.call.draws())))] + list(native.parameters())
     for i, label in enumerate(labels[: len(changed_too)]):
         if i < len(changed) and changed_too[i] != changed[i]:
-            yield Finding(
-                repr(case), f"{label} must {'be changed in place' if changed[i] else 'be left as it is'}, as by native"
-            )
+            wanted = "be changed in place" if changed[i] else "be left as it is"
+            yield Finding(repr(case), f"{label} must {wanted}, as by {trial.them}")
         elif i < len(changed) and changed[i] and not _rounded_alike(theirs[i], ours[i]):
             yield Finding(repr(case), f"{label} must be changed to native's values")
         if i < len(shared) and shared_too[i] and not shared[i]:
-            yield Finding(repr(case), f"the output must not share memory with {label}")
+            yield differs(case, "shares-memory", f"the output must not share memory with {label}")
 
 
 def _rounded_alike(theirs: Tensor, ours: Tensor) -> bool:

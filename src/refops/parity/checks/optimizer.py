@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from refops.parity.case import Arguments, Case
-from refops.parity.checks import check
+from refops.parity.checks import check, differs
 from refops.parity.judging.scenarios import (
     OTHERS,
     Gradients,
@@ -78,10 +78,11 @@ def groups(trial: Trial, case: Case) -> Iterator[Finding]:
         yield Finding(repr(case), f"param_groups[-1] must keep the group's own {OTHERS}, got {hyperparameters}")
     missing = {k for g in optimizer.param_groups for k in g} - set(optimizer.param_groups[-1])
     if missing:
-        yield Finding(repr(case), f"every group must hold every hyperparameter, got one without {sorted(missing)}")
+        message = f"every group must hold every hyperparameter, got one without {sorted(missing)}"
+        yield differs(case, "groups", message)
     try:
         optimizer.add_param_group({"params": params[:1]})
-        yield Finding(repr(case), "add_param_group must refuse a parameter that is in another group")
+        yield differs(case, "accepts-twice", "add_param_group must refuse a parameter that is in another group")
     except ValueError:
         pass
 
@@ -132,9 +133,14 @@ def complex_(trial: Trial, case: Case) -> Iterator[Finding]:
     grads: Gradients = [[None if g is None else torch.view_as_complex(g) for g in now] for now in training.grads]
     after = _accepted(trial, lambda: train(training.make()(grouped(params)), params, grads), native_accepts=True)
     if isinstance(after, str):
-        yield Finding(repr(case), f"complex parameters must be accepted as by native, got {after}")
+        yield differs(case, "refuses-complex", f"complex parameters must be accepted as by native, got {after}")
     elif after:
-        yield from training.compare([torch.view_as_real(p) for p in after])
+        for finding in training.compare([torch.view_as_real(p) for p in after]):
+            finding.message = (
+                f"complex parameters are not trained as pairs of real numbers: {finding.message}"
+            )
+            finding.grade, finding.kind = "differs", "complex"
+            yield finding
 
 
 @check(cases=rows, kinds=OPTIMIZER)
@@ -152,9 +158,9 @@ def sparse(trial: Trial, case: Case) -> Iterator[Finding]:
     )
     after = _accepted(trial, run, accepts)
     if isinstance(after, str):
-        yield Finding(repr(case), f"sparse gradients must be accepted as by native, got {after}")
+        yield differs(case, "refuses-sparse", f"sparse gradients must be accepted as by native, got {after}")
     elif after and trial.subject.drop_in and trial.spec.native is not None and not accepts:
-        yield Finding(repr(case), "sparse gradients must be refused as by native, no error was raised")
+        yield differs(case, "accepts-sparse", "sparse gradients must be refused as by native, no error was raised")
     elif after:
         yield from training.compare(after)
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from refops.parity.case import Case
-from refops.parity.checks import check
+from refops.parity.checks import check, differs
 from refops.parity.checks.optimizer import OPTIMIZER, first, rows
 from refops.parity.judging.primitives import Recorder
 from refops.parity.judging.scenarios import HALFWAY, feed, grouped, snapshot, train
@@ -45,10 +45,10 @@ def gradients(trial: Trial, case: Case) -> Iterator[Finding]:
                 return
     optimizer.zero_grad(set_to_none=False)
     if any(p.grad is not None and p.grad.any() for p in params):
-        yield Finding(repr(case), "zero_grad(set_to_none=False) must fill gradients with zeros")
+        yield differs(case, "zero-grad", "zero_grad(set_to_none=False) must fill gradients with zeros")
     optimizer.zero_grad()
     if any(p.grad is not None for p in params):
-        yield Finding(repr(case), "zero_grad() must set gradients to None, got tensors left")
+        yield differs(case, "zero-grad", "zero_grad() must set gradients to None, got tensors left")
 
 
 @check(cases=rows, kinds=OPTIMIZER)
@@ -66,7 +66,8 @@ def resume(trial: Trial, case: Case) -> Iterator[Finding]:
     try:
         state = torch.load(file, weights_only=True)
     except pickle.UnpicklingError as error:
-        yield Finding(repr(case), f"state_dict must load with weights_only=True, got {str(error).splitlines()[0]}")
+        message = f"state_dict must load with weights_only=True, got {str(error).splitlines()[0]}"
+        yield differs(case, "weights-only", message)
         return
     again: list[Tensor] = [Parameter(p) for p in snapshot(params)]
     fresh = training.make()(grouped(again))
@@ -93,7 +94,7 @@ def exchange(trial: Trial, case: Case) -> Iterator[Finding]:
             finding.message += f" (state handed over after step {HALFWAY}, {route})"
             yield finding
     if difference := _difference(*outlines):
-        yield Finding(repr(case), f"state_dict must be like native's: {difference}")
+        yield differs(case, "exchange", f"state_dict must be like native's: {difference}")
 
 
 @check(cases=first, kinds=OPTIMIZER)
@@ -124,6 +125,8 @@ def copies(trial: Trial, case: Case) -> Iterator[Finding]:
     optimizer = training.make()(grouped(params))
     train(optimizer, params, training.grads[:HALFWAY])
     ways = {"deepcopy": copy.deepcopy, "pickle": lambda pair: pickle.loads(pickle.dumps(pair))}
+    if "<locals>" in type(optimizer).__qualname__:
+        del ways["pickle"]  # Python itself cannot pickle what is defined inside a function
     made = {name: way((params, optimizer)) for name, way in ways.items()}
     after = train(optimizer, params, training.grads[HALFWAY:])
     for name, (own, other) in made.items():
@@ -188,16 +191,23 @@ def refused(trial: Trial, case: Case) -> Iterator[Finding]:
     training = Training(trial, case)
     error = _error(lambda: training.make()(training.params()))
     if error is None:
-        yield Finding(repr(case), "the constructor must refuse these arguments, no error was raised")
+        argument = _refused_for(trial, case)
+        yield differs(case, f"accepts-{argument}", f"the constructor must refuse this {argument}, no error was raised")
         return
     native = trial.spec.native and _error(lambda: training.make(trial.spec.native)(training.params()))
     if native and trial.subject.drop_in and not isinstance(error, type(native)):
-        yield Finding(
-            repr(case), f"must raise {type(native).__name__} as native does, got {type(error).__name__}: {error}"
-        )
-    (argument,) = {r.argument for r in trial.spec.refusals if r.case.but(dtype=trial.dtype, regime="random") == case}
+        message = f"must raise {type(native).__name__} as native does, got {type(error).__name__}: {error}"
+        yield differs(case, "raises-another", message)
+    argument = _refused_for(trial, case)
     if trial.subject.reference and argument not in str(error):
-        yield Finding(repr(case), f"the message must name {argument}, got {error}")
+        yield differs(case, "raises-unnamed", f"the message must name {argument}, got {error}")
+
+
+def _refused_for(trial: Trial, case: Case) -> str:
+    """The argument for whose sake the spec lists the case as refused."""
+    settled = trial.subject.settled
+    listed = (r for r in trial.spec.refusals if settled(r.case.but(dtype=trial.dtype, regime="random")) == case)
+    return next(r.argument for r in listed)
 
 
 def _error(action: Callable[[], Any]) -> Exception | None:

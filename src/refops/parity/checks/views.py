@@ -8,12 +8,14 @@ import torch
 from torch import Tensor
 
 from refops.parity.case import Case
-from refops.parity.checks import check
+from refops.parity.checks import check, differs
 from refops.parity.judging.draw import LAYOUTS
 from refops.parity.judging.trial import Trial
 from refops.parity.record import Finding
 from refops.parity.spec import Spec
 from refops.parity.subject import Instance
+
+SHARED = "the storage of input"  # a view that is none does not pass on what is written to it
 
 
 def _arranges(spec: Spec) -> bool:
@@ -35,7 +37,8 @@ def views(trial: Trial, case: Case) -> Iterator[Finding]:
     for i, (wanted, got) in enumerate(zip(*seen, strict=False)):
         for what, theirs in wanted.items():
             if got.get(what) != theirs:
-                yield Finding(repr(case), f"output[{i}] must have {what} {theirs} as native's has, got {got.get(what)}")
+                message = f"output[{i}] must have {what} {theirs} as native's has, got {got.get(what)}"
+                yield Finding(repr(case), message) if what == SHARED else differs(case, "views", message)
 
 
 def _places(trial: Trial, instance: Instance, case: Case) -> list[dict[str, object]]:
@@ -53,7 +56,7 @@ def _places(trial: Trial, instance: Instance, case: Case) -> list[dict[str, obje
 
 def _place(output: Tensor, owner: int | None, version: int) -> dict[str, object]:
     """How a result lies; the strides of one that has its own memory are its own matter."""
-    place: dict[str, object] = {"the storage of input": owner}
+    place: dict[str, object] = {SHARED: owner}
     if owner is not None:
         place |= {"strides": tuple(output.stride()), "offset": output.storage_offset()}
     return place | {"a version counter moved by the input": output._version != version}

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from refops.parity.binding import NotOfferedError
 from refops.parity.case import Case
 from refops.parity.checks import Check
+from refops.parity.judging.training import Training
 from refops.parity.judging.trial import Trial
 from refops.parity.matching import MappingError
 from refops.parity.record import Finding
@@ -81,10 +82,25 @@ def attempt(trial: Trial, check: Check, case: Case) -> Attempt:
     except MappingError as error:
         found = [Finding(repr(asked), str(error.args[0]), kind="state")]
     except Exception as error:
+        if asked is not case and native_refuses(trial, asked):
+            return Attempt(left_out="native refuses it together with what the subject has preset")
         found = [refusal(check.name, asked, error)]
     for finding in found:
         finding.kind = finding.kind or check.name
     return Attempt(sorted(found, key=lambda f: f.grade != "wrong"))
+
+
+def native_refuses(trial: Trial, case: Case) -> bool:
+    """Whether native itself raises for the case."""
+    try:
+        if trial.spec.kind == "optimizer":
+            training = Training(trial, case)
+            training.run(trial.native.target)
+        else:
+            trial.call(trial.build_native(case), case, trial.inputs(case))
+    except Exception:
+        return True
+    return False
 
 
 def refusal(check: str, case: Case, error: Exception) -> Finding:

@@ -20,7 +20,7 @@ for float32 have no yardstick.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import torch
@@ -151,12 +151,14 @@ def budgets(
     mixing: bool = False,
     passes: list[int] | None = None,
     neighbours: int = 0,
+    again: Callable[[], Iterable[list[Tensor | None]]] = tuple,
 ) -> list[Budget | None]:
     """The budget of every output of `truth` at `values` (float64, rounded to `dtype`).
 
     `native` gives native's own answer in `dtype`; `units` replaces native's measured error (in float64, where the
     truth cannot tell). An output that is None (no gradient) has no budget. `passes` counts forward passes: a gradient,
-    which runs forward and back, has two. `neighbours` inputs about an ulp away have their native error counted in.
+    which runs forward and back, has two. `neighbours` inputs about an ulp away have their native error counted in, and
+    so have the answers that native gives to the same numbers `again`, in another layout or on more threads.
     """
     exact = truth(values)
     answers = native(values) if native is not None else [None] * len(exact)
@@ -166,6 +168,8 @@ def budgets(
         moved = [v.to(dtype).double() if v.is_floating_point() else v for v in changed(values, _eps(dtype), probe)]
         beside = zip(native(moved), truth(moved), strict=True)  # type: ignore[misc]
         errors = [_worse(e, _distance(a, t)) for e, (a, t) in zip(errors, beside, strict=True)]
+    for answer in again():
+        errors = [_worse(e, _distance(a, t)) for e, a, t in zip(errors, answer, exact, strict=True)]
     largest = _largest(values)
     result: list[Budget | None] = []
     for i, (t, a, s) in enumerate(zip(exact, answers, spread, strict=True)):

@@ -197,7 +197,7 @@ class Runner:
         """The outputs for these inputs, the global generator seeded by the case; `through` stands for its function."""
         args, kwargs = instance.bound(*fill(case.call, iter(inputs)))
         seed_global(case.seed)
-        return flatten((through or instance.function)(*args, **kwargs))
+        return flatten((instance.function if through is None else through)(*args, **kwargs))
 
     def run(
         self,

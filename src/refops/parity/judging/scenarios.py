@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer, lr_scheduler
 
+from refops.parity.binding import Binding
 from refops.parity.case import Case, dtype_of, fill
 from refops.parity.spec import Spec
 
@@ -109,8 +110,10 @@ class Oracle(Optimizer):
         return loss
 
 
-def maker(target: Callable[..., Any], case: Case, tensors: Sequence[Tensor] = ()) -> Make:
-    """How to construct this optimizer for any parameters, with the case's arguments.
+def maker(
+    target: Callable[..., Any], case: Case, tensors: Sequence[Tensor] = (), binding: Binding | None = None
+) -> Make:
+    """How to construct this optimizer for any parameters, with the case's arguments, by its own names for them.
 
     Where they include `base="SGD"`, the target wraps torch's optimizer of that name, built with the `base_` arguments.
     """
@@ -118,9 +121,11 @@ def maker(target: Callable[..., Any], case: Case, tensors: Sequence[Tensor] = ()
         raise ValueError(f"case must give constructor arguments with built(...), got {case!r}")
     args, kwargs = fill(case.init, iter(tensors))
     if "base" not in kwargs:
+        args, kwargs = (args, kwargs) if binding is None else binding.bind(args, kwargs)
         return lambda params: target(params, *args, **kwargs)
     inner = {name.removeprefix("base_"): value for name, value in kwargs.items() if name.startswith("base_")}
     outer = {name: value for name, value in kwargs.items() if not name.startswith("base")}
+    args, outer = (args, outer) if binding is None else binding.bind(args, outer)
     base = getattr(torch.optim, kwargs["base"])
     return lambda params: target(base(params, **inner), *args, **outer)
 

@@ -35,7 +35,7 @@ from refops.parity.judging.scenarios import (
 from refops.parity.judging.trial import Trial
 from refops.parity.record import Finding
 from refops.parity.spec import Spec
-from refops.parity.subject import Operator
+from refops.parity.subject import NativeError, Operator
 
 
 @dataclass
@@ -60,9 +60,10 @@ class Training:
 
     def make(self, target: Callable[..., Any] | None = None) -> Make:
         """How to construct the subject, or another target, for this case."""
-        return maker(
-            target or self.trial.subject.target, self.case, [self.trial.cast(t, self.case) for t in self.options]
-        )
+        tensors = [self.trial.cast(t, self.case) for t in self.options]
+        subject = self.trial.subject
+        binding = subject.construction() if target is None else None
+        return maker(target or subject.target, self.case, tensors, binding)
 
     def run(self, target: Callable[..., Any] | None = None) -> list[Tensor]:
         """The parameters after every step with the subject, or with another target."""
@@ -72,7 +73,10 @@ class Training:
         """A budget for all parameters after every step; kept, since many subjects are asked the same."""
         key = (self.trial.spec.name, repr(self.case), self.trial.device, self.scenario.__name__)
         if key not in _EXPECTED:
-            _EXPECTED[key] = self._expected()
+            try:
+                _EXPECTED[key] = self._expected()
+            except Exception as error:
+                raise NativeError(f"{self.trial.them} raised {type(error).__name__}: {error}") from error
             while len(_EXPECTED) > _KEPT:
                 _EXPECTED.popitem(last=False)
         return _EXPECTED[key]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -59,6 +60,17 @@ CLEARLY = 3.0  # standard errors
 DOUBTFUL = 1e3  # times the budget; an error above is no matter of rounding
 _EXPECTED: OrderedDict[tuple[str, ...], Expected] = OrderedDict()
 _KEPT = 400
+
+
+@contextmanager
+def threaded(count: int) -> Iterator[None]:
+    """So many threads inside."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class Trial(Runner):
@@ -120,8 +132,20 @@ class Trial(Runner):
             units = [b.units + 1 if b is not None else torch.ones(()) for b in (*coarse.outputs, *coarse.gradients)]
         passes = [1] * count + [2] * (len(names) - count)
         theirs = answer if self.spec.native else self._rounded(case, drawn, floating, in_dtype)
-        neighbours = NEIGHBOURS if probes == MANY_PROBES else 0
-        made = budgets(truth, theirs, values, names, dtype, units, probes, self.mixing, passes, neighbours)
+        careful = probes == MANY_PROBES
+        neighbours = NEIGHBOURS if careful else 0
+
+        def again() -> Iterator[list[Tensor | None]]:
+            """Native's answers in the case's own layout and at other thread counts: luck is no yardstick."""
+            if not careful or self.spec.native is None:
+                return
+            for threads in {1, 2, torch.get_num_threads()}:
+                with threaded(threads):
+                    in_dtype.load(held)
+                    outputs, gradients = self.run(in_dtype, case, self.inputs(case), cotangents)
+                    yield [*(o.detach() for o in outputs), *gradients]
+
+        made = budgets(truth, theirs, values, names, dtype, units, probes, self.mixing, passes, neighbours, again)
         outputs = [b for b in made[:count] if b is not None]
         return Expected(outputs, made[count:], self._vacuous(case, outputs, drawn, values, answer))
 
