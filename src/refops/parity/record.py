@@ -25,7 +25,8 @@ class Finding:
     """One way in which a subject differs from what its spec says.
 
     `index`, `expected`, `got`, `budget`, `ulp` and `ratio` (error over native's error) are given where numbers were
-    compared; `script` reproduces the finding with torch and the subject alone.
+    compared; `script` reproduces the finding with torch and the subject alone. `series` has the numbers around the
+    worst element for a plot: `expected`, `got` and `budget`, and in `first` the flat index of the first of them.
 
     `grade` is one of `GRADES`: `wrong` where subject and native both answer and the subject's is not what the operator
     means, or where it died, hung, or changed what it must not; `differs` where it accepts, refuses, promotes or lays
@@ -45,6 +46,7 @@ class Finding:
     script: str = ""
     grade: str = "wrong"
     kind: str = ""
+    series: dict[str, list[float]] = field(default_factory=dict)
 
     @property
     def telling(self) -> bool:
@@ -57,11 +59,15 @@ class Finding:
             return True
         return value != 0 and math.isfinite(value) and not re.search(r"real\((1(, )?)*\)", self.case)
 
-    def __str__(self) -> str:
+    @property
+    def numbers(self) -> str:
+        """Where the worst element is and its numbers, in one line; empty where none were compared."""
         numbers = [("at", self.where + self.index), ("expected", self.expected), ("got", self.got)]
         numbers += [("budget", self.budget), ("ulp", f"{self.ulp:.4g}" if self.ulp is not None else "")]
-        detail = "  ".join(f"{name} {value}" for name, value in numbers if value)
-        return f"{self.case}\n  {self.message}" + (f"\n  {detail}" if detail else "")
+        return "  ".join(f"{name} {value}" for name, value in numbers if value)
+
+    def __str__(self) -> str:
+        return f"{self.case}\n  {self.message}" + (f"\n  {self.numbers}" if self.numbers else "")
 
 
 @dataclass

@@ -57,6 +57,7 @@ ROUNDING = 1 / 12  # mean square of a correctly rounded result's error, in ulp: 
 CLEARLY = 3.0  # standard errors
 
 
+PLOTTED = 64  # elements around the worst that a finding keeps for its plot
 DOUBTFUL = 1e3  # times the budget; an error above is no matter of rounding
 _EXPECTED: OrderedDict[tuple[str, ...], Expected] = OrderedDict()
 _KEPT = 400
@@ -225,11 +226,12 @@ class Trial(Runner):
         at = int(excess.argmax())
         spacing = ulp(budget.truth, budget.dtype) if not budget.exact else torch.ones_like(error)
         ulps, finite = error / spacing, torch.isfinite(error)
-        native_error = budget.error(budget.native).flatten()[at].item() if budget.native is not None else 0.0
+        theirs = _native_error(budget)
+        native_error = theirs.flatten()[at].item() if theirs is not None else 0.0
         ratio = error.flatten()[at].item() / native_error if native_error else None
         self.note(case, ulps[finite], ratio)
-        if budget.native is not None and budget.name.startswith("output"):
-            self._weigh(ulps, budget.error(budget.native) / spacing, budget.truth)
+        if theirs is not None and budget.name.startswith("output"):
+            self._weigh(ulps, theirs / spacing, budget.truth)
         if excess.flatten()[at] <= 1:
             return
         self.excess = max(self.excess, float(excess.max()))
@@ -244,6 +246,7 @@ class Trial(Runner):
             budget=f"{budget.allowed.flatten()[at].item():.3g}",
             ulp=ulps.flatten()[at].item(),
             ratio=ratio,
+            series=_series(budget, value, at),
         )
 
     def _weigh(self, own: Tensor, native: Tensor, truth: Tensor) -> None:
@@ -280,3 +283,18 @@ class Trial(Runner):
         self.statistics.worst = max(self.statistics.worst, (worst, repr(case)))
         if ratio is not None and math.isfinite(ratio):
             self.statistics.ratio = max(self.statistics.ratio, ratio)
+
+
+def _native_error(budget: Budget) -> Tensor | None:
+    """Native's own error, which `Budget.error` excuses, since a subject may answer what native answers."""
+    return None if budget.native is None else replace(budget, native=None).error(budget.native)
+
+
+def _series(budget: Budget, value: Tensor, at: int) -> dict[str, list[float]]:
+    """The numbers around the worst element, for a plot; none for complex ones."""
+    if value.is_complex() or budget.truth.is_complex():
+        return {}
+    first = max(0, min(at - PLOTTED // 2, value.numel() - PLOTTED))
+    parts = {"expected": budget.truth, "got": value, "budget": budget.allowed}
+    shown = {name: t.flatten()[first : first + PLOTTED].double().tolist() for name, t in parts.items()}
+    return {"first": [float(first)], **shown}

@@ -1,14 +1,14 @@
-"""Records summed up: one matrix of specs by checks, the totals, the worst errors and the failures, smallest first.
+"""Records put in order and summed up: whose they are, in which order checks stand, the totals, the largest errors.
 
-The terminal table, the HTML page and the Markdown summary are three drawings of what this file counts.
+The terminal, the HTML page and the Markdown summary are three drawings of what this file and the verdicts count.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from refops.parity.record import Finding, Record
+from refops.parity.record import OUTCOMES, Record
 
 # Order of the columns; a check not named here comes after these, by name.
 COLUMNS = (
@@ -18,43 +18,6 @@ COLUMNS = (
     "groups", "schedulers", "closure", "hooks", "keys", "exchange", "resume", "copies", "repeatable", "precision",
     "refused", "memory", "primitive_steps",
 )  # fmt: skip
-SEVERITY = ("skipped", "passed", "failed", "error")  # a cell shows the worst of its records
-
-
-@dataclass
-class Cell:
-    """All records of one row and one check, over dtypes and devices."""
-
-    records: list[Record] = field(default_factory=list)
-
-    @property
-    def outcome(self) -> str:
-        """The worst outcome."""
-        return max((r.outcome for r in self.records), key=SEVERITY.index)
-
-    @property
-    def cases(self) -> int:
-        """How many cases ran."""
-        return sum(r.cases for r in self.records)
-
-    @property
-    def failing(self) -> int:
-        """How many records did not pass."""
-        return sum(r.outcome in ("failed", "error") for r in self.records)
-
-    @property
-    def title(self) -> str:
-        """One line per record, for a tooltip."""
-        return "\n".join(f"{r.dtype} {r.device}: {r.outcome}, {r.cases} cases {r.reason}".strip() for r in self.records)
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """Rows, columns and what stands where they meet; an absent cell means the check does not apply."""
-
-    rows: tuple[str, ...]
-    columns: tuple[str, ...]
-    cells: dict[tuple[str, str], Cell]
 
 
 @dataclass(frozen=True)
@@ -67,83 +30,102 @@ class Totals:
     evidence: int
     passed: int
     failed: int
+    differ: int
     errors: int
     skipped: int
     seconds: float
 
     def __str__(self) -> str:
-        parts = [f"{self.failed} failed"] * bool(self.failed) + [_count(self.errors, "error")] * bool(self.errors)
+        parts = [f"{self.failed} failed"] * bool(self.failed) + [count(self.errors, "error")] * bool(self.errors)
+        parts += [f"{self.differ} differ" + "s" * (self.differ == 1)] * bool(self.differ)
         parts += [f"{self.passed} passed"] + [f"{self.skipped} skipped"] * bool(self.skipped)
-        what = f"{_count(self.items, 'check')} of {_count(self.specs, 'spec')} on {_count(self.cases, 'case')}"
+        what = f"{count(self.items, 'check')} of {count(self.specs, 'spec')} on {count(self.cases, 'case')}"
         return f"{what}: {', '.join(parts)}"
 
 
-def _count(n: int, word: str) -> str:
+def count(n: int, word: str) -> str:
+    """A number with its noun.
+
+    Example:
+        >>> count(1, "case"), count(2, "case")
+        ('1 case', '2 cases')
+    """
     return f"{n} {word}" if n == 1 else f"{n} {word}s"
+
+
+def number(value: float | None) -> str:
+    """A number as a table shows it.
+
+    Example:
+        >>> number(1234.5678), number(None)
+        ('1235', '')
+    """
+    return "" if value is None else f"{value:.4g}"
 
 
 def label(record: Record) -> str:
     """The row a record stands in: its spec, or `subject as spec` where a foreign subject was judged."""
-    foreign = record.subject and not record.subject.startswith(("refops ", "refops."))
-    return f"{record.subject} as {record.spec}" if foreign else record.spec
+    return f"{record.subject} as {record.spec}" if foreign(record) else record.spec
 
 
-def matrix(records: Iterable[Record]) -> Matrix:
-    """The records as rows by columns.
+def foreign(record: Record) -> bool:
+    """Whether somebody else's implementation was judged, not a reference.
 
     Example:
-        >>> matrix([Record("Linear", "value", "float32", "cpu"), Record("Linear", "repr", "", "cpu")]).columns
-        ('value', 'repr')
+        >>> foreign(Record("GELU", "value", "float32", "cpu", subject="mine:Gelu"))
+        True
     """
-    cells: dict[tuple[str, str], Cell] = {}
-    for record in records:
-        cells.setdefault((label(record), record.check), Cell()).records.append(record)
-    checks = {check for _, check in cells}
-    columns = [c for c in COLUMNS if c in checks] + sorted(checks.difference(COLUMNS))
-    return Matrix(tuple(sorted({row for row, _ in cells})), tuple(columns), cells)
+    return bool(record.subject) and not record.subject.startswith(("refops ", "refops."))
 
 
-def matrices(records: Iterable[Record]) -> list[Matrix]:
-    """One matrix for layers and functions, one for optimizers, since they share hardly a check; none that is empty."""
-    parts: tuple[list[Record], list[Record]] = ([], [])
+def in_order(checks: Iterable[str]) -> list[str]:
+    """Names of checks in the order of the columns, each once.
+
+    Example:
+        >>> in_order(["zebra", "gradient", "value", "value"])
+        ['value', 'gradient', 'zebra']
+    """
+    names = set(checks)
+    return [c for c in COLUMNS if c in names] + sorted(names.difference(COLUMNS))
+
+
+def grouped(records: Iterable[Record]) -> dict[str, list[Record]]:
+    """The records of every subject under its label, sorted.
+
+    A record without a subject, because the process died before it could say whose it was, goes to the one subject
+    that was judged by its spec.
+    """
+    found: dict[str, list[Record]] = {}
+    records = list(records)
+    named: dict[str, set[str]] = {}
     for record in records:
-        parts[record.spec.startswith("optim.")].append(record)
-    return [matrix(part) for part in parts if part]
+        if record.subject:
+            named.setdefault(record.spec, set()).add(label(record))
+    for record in records:
+        owners = named.get(record.spec, set()) if not record.subject else set()
+        found.setdefault(owners.copy().pop() if len(owners) == 1 else label(record), []).append(record)
+    return dict(sorted(found.items()))
 
 
 def totals(records: Sequence[Record]) -> Totals:
     """Counts over the records; `seconds` is the sum over items, so more than the clock's with several workers."""
-    count = {outcome: sum(r.outcome == outcome for r in records) for outcome in SEVERITY}
+    outcomes = {outcome: sum(r.outcome == outcome for r in records) for outcome in OUTCOMES}
     return Totals(
         items=len(records),
-        specs=len({label(r) for r in records}),
+        specs=len(grouped(records)),
         cases=sum(r.cases for r in records),
         evidence=sum(r.evidence for r in records),
-        passed=count["passed"],
-        failed=count["failed"],
-        errors=count["error"],
-        skipped=count["skipped"],
+        passed=outcomes["passed"],
+        failed=outcomes["failed"],
+        differ=outcomes["differs"],
+        errors=outcomes["error"],
+        skipped=outcomes["skipped"],
         seconds=sum(r.seconds for r in records),
     )
 
 
-def exit_code(records: Sequence[Record]) -> int:
-    """0 if everything passed, 1 if something failed, 5 (pytest's number) if nothing ran."""
-    ran = [r for r in records if r.outcome != "skipped"]
-    if not ran:
-        return 5
-    return int(any(r.outcome != "passed" for r in ran))
-
-
-def failures(records: Iterable[Record]) -> list[tuple[Record, list[Finding]]]:
-    """Failing records, each with its findings, the smallest case first."""
-    bad = [r for r in records if r.outcome in ("failed", "error")]
-    bad.sort(key=lambda r: (label(r), COLUMNS.index(r.check) if r.check in COLUMNS else len(COLUMNS), r.dtype))
-    return [(r, sorted(r.findings, key=lambda f: len(f.case))) for r in bad]
-
-
-def worst(records: Iterable[Record], count: int = 20) -> list[Record]:
+def worst(records: Iterable[Record], most: int = 20) -> list[Record]:
     """Records with the largest error over native's own, then the largest error in ulp."""
     measured = [r for r in records if r.ratio_max is not None or r.ulp_max is not None]
     measured.sort(key=lambda r: (r.ratio_max or 0.0, r.ulp_max or 0.0), reverse=True)
-    return measured[:count]
+    return measured[:most]

@@ -12,18 +12,22 @@ from pathlib import Path
 from typing import Any
 
 from refops.parity.record import Record, read_records
-from refops.parity.running.matrix import COLUMNS, failures, matrices, totals, worst
+from refops.parity.running.matrix import in_order, number, totals, worst
+from refops.parity.running.verdict import Verdict, exit_code, verdicts
 
 BEGIN, END = "<!-- table: begin, made by python -m refops.parity.running.report -->", "<!-- table: end -->"
+MARKDOWN_VERDICTS = 30
 MARKDOWN_FAILURES = 20  # a CI step's summary is read at a glance; the page has them all
 
 
 @dataclass(frozen=True)
 class Run:
-    """The records of one run and the facts that stood beside them (torch version, device, date ...)."""
+    """The records of one run, the facts that stood beside them (torch version, device ...), and how it was judged."""
 
     records: tuple[Record, ...]
     about: dict[str, str] = field(default_factory=dict)
+    accepted: dict[str, str] = field(default_factory=dict)
+    strict: bool = False
 
 
 def read_run(path: Path) -> Run:
@@ -54,8 +58,10 @@ def read_run(path: Path) -> Run:
             raise ValueError(f"path must hold records of a refops run, got {path}: no whole record in it") from None
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"path must hold records of a refops run, got {path}") from error
-    facts = {k: v for k, v in about.items() if k not in ("records", "spec")}
-    return Run(tuple(records), {k: v if isinstance(v, str) else json.dumps(v) for k, v in facts.items()})
+    accepted, strict = about.get("accepted") or {}, bool(about.get("strict"))
+    facts = {k: v for k, v in about.items() if k not in ("records", "spec", "accepted", "strict")}
+    texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in facts.items()}
+    return Run(tuple(records), texts, {str(k): str(v) for k, v in accepted.items()}, strict)
 
 
 def _object(line: str) -> dict[str, Any]:
@@ -68,33 +74,27 @@ def _object(line: str) -> dict[str, Any]:
 
 def html(run: Run) -> str:
     """The whole run as one page that needs no other file."""
-    import jinja2
+    from refops.parity.running.page import page
 
-    loader = jinja2.FileSystemLoader(Path(__file__).with_name("templates"))
-    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    return environment.get_template("report.html.j2").render(
-        about=run.about,
-        totals=totals(run.records),
-        matrices=matrices(run.records),
-        worst=worst(run.records),
-        failures=failures(run.records),
-        skipped=[r for r in run.records if r.outcome == "skipped"],
-    )
+    return page(run.records, run.about, run.accepted, run.strict)
 
 
 def markdown(run: Run) -> str:
-    """A summary fit for a CI step: the closing line, a table per check, then the failures with their scripts."""
+    """A summary fit for a CI step: the closing line, the verdicts, a table per check, and what failed with scripts."""
+    found = verdicts(run.records, run.accepted, run.strict)
     sums = totals(run.records)
-    sign = "❌" if sums.failed or sums.errors else "✅"
+    sign = "❌" if exit_code(found) == 1 else "✅"
     lines = [f"## {sign} refops check", "", f"{sums}", ""]
     if run.about:
         lines += ["· ".join(f"{key} `{value}` " for key, value in run.about.items()).strip(), ""]
-    lines += ["| check | passed | failed | skipped | cases |", "| --- | ---: | ---: | ---: | ---: |"]
-    for check in dict.fromkeys(column for view in matrices(run.records) for column in view.columns):
+    lines += _verdicts(found)
+    lines += ["| check | passed | differ | failed | skipped | cases |", "| --- | ---: | ---: | ---: | ---: | ---: |"]
+    for check in in_order(r.check for r in run.records):
         part = totals([r for r in run.records if r.check == check])
         bad = part.failed + part.errors
-        lines.append(f"| {check} | {part.passed} | {f'**{bad}**' if bad else 0} | {part.skipped} | {part.cases} |")
-    lines += _markdown_failures(run.records)
+        counts = [part.passed, part.differ, f"**{bad}**" if bad else 0, part.skipped, part.cases]
+        lines.append(f"| {check} | {' | '.join(map(str, counts))} |")
+    lines += _failing(found)
     largest = [r for r in worst(run.records, 5) if r.ratio_max is not None]
     if largest:
         lines += ["", "| largest error | over native's | ulp | case |", "| --- | ---: | ---: | --- |"]
@@ -104,29 +104,31 @@ def markdown(run: Run) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _markdown_failures(records: Sequence[Record]) -> list[str]:
-    bad = failures(records)
-    lines = ["", "### Failing"] if bad else []
-    for record, findings in bad[:MARKDOWN_FAILURES]:
-        text = record.reason or (findings[0].message if findings else record.outcome)
-        lines += ["", f"<details><summary><b>{_escaped(record.key)}</b> {_escaped(text.splitlines()[0])}</summary>", ""]
-        for finding in findings[:1]:
-            lines += ["```text", str(finding), "```"]
-            lines += ["```python", finding.script.strip(), "```"] if finding.script else []
+def _verdicts(found: Sequence[Verdict]) -> list[str]:
+    """A line for each subject of which there is more to say than that it is right."""
+    told = [v for v in found if len(found) == 1 or v.grade != "right" or v.notes]
+    lines = [f"- **{_escaped(v.name)}**: {_escaped(v.sentence)}" for v in told[:MARKDOWN_VERDICTS]]
+    lines += [f"- ... and {len(told) - MARKDOWN_VERDICTS} more"] * (len(told) > MARKDOWN_VERDICTS)
+    return [*lines, ""] if lines else []
+
+
+def _failing(found: Sequence[Verdict]) -> list[str]:
+    """What fails, kind by kind, and a line for everything else."""
+    kinds = [(v, kind) for v in found for kind in v.failing]
+    lines = ["", "### Failing"] if kinds else []
+    for verdict, kind in kinds[:MARKDOWN_FAILURES]:
+        head = f"<b>{_escaped(verdict.name)}</b> {kind.grade}: {_escaped(str(kind).splitlines()[0])}"
+        lines += ["", f"<details><summary>{head}</summary>", ""]
+        lines += [f"behaves like: {_escaped(kind.cause)}", ""] if kind.cause else []
+        if kind.example is not None and kind.example.case:
+            lines += ["```text", str(kind.example), "```"]
+        lines += ["```python", kind.script.strip(), "```"] if kind.script else []
         lines += ["", "</details>"]
-    if len(bad) > MARKDOWN_FAILURES:
-        lines += ["", f"... and {len(bad) - MARKDOWN_FAILURES} more."]
-    return lines
-
-
-def number(value: float | None) -> str:
-    """A number as a table shows it.
-
-    Example:
-        >>> number(1234.5678), number(None)
-        ('1235', '')
-    """
-    return "" if value is None else f"{value:.4g}"
+    if len(kinds) > MARKDOWN_FAILURES:
+        lines += ["", f"... and {len(kinds) - MARKDOWN_FAILURES} more."]
+    notes = [f"- {_escaped(v.name)}: {_escaped(line)}" for v in found for _, line in v.notes]
+    more = [f"- ... and {len(notes) - MARKDOWN_FAILURES} more"] * (len(notes) > MARKDOWN_FAILURES)
+    return [*lines, "", "### Also told", "", *notes[:MARKDOWN_FAILURES], *more] if notes else lines
 
 
 def _cell(text: str) -> str:
@@ -174,8 +176,7 @@ def checks_table() -> str:
     binds = {"behaviour": "every subject", "drop-in": "with `--drop-in`", "reference": "the references"}
     lines = ["| check | binds | asks |", "| --- | --- | --- |"]
     known = all_checks()
-    order = [c for c in COLUMNS if c in known] + sorted(set(known).difference(COLUMNS))
-    for check in map(known.__getitem__, order):
+    for check in map(known.__getitem__, in_order(known)):
         level = "" if check.level == "quick" else ", `--level full`"
         lines.append(f"| {check.name} | {binds[check.contract]}{level} | {check.summary} |")
     return "\n".join(lines)
