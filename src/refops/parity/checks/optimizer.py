@@ -136,9 +136,7 @@ def complex_(trial: Trial, case: Case) -> Iterator[Finding]:
         yield differs(case, "refuses-complex", f"complex parameters must be accepted as by native, got {after}")
     elif after:
         for finding in training.compare([torch.view_as_real(p) for p in after]):
-            finding.message = (
-                f"complex parameters are not trained as pairs of real numbers: {finding.message}"
-            )
+            finding.message = f"complex parameters are not trained as pairs of real numbers: {finding.message}"
             finding.grade, finding.kind = "differs", "complex"
             yield finding
 

@@ -37,7 +37,8 @@ def main_check(options: CheckOptions) -> int:
     asked = {k: v for k, v in asdict(options).items() if k not in ("json", "html")} | {
         "timeout": options.timeout or SECONDS
     }
-    for spec, subject in suite.conformance(asked).subjects:
+    subjects = suite.conformance(asked).subjects
+    for spec, subject in subjects:
         next(iter(items(spec, subject, checks=options.checks)), None)  # refuses unknown names before anything starts
     run = Run(options)
     started = time.perf_counter()
@@ -49,7 +50,9 @@ def main_check(options: CheckOptions) -> int:
     run.save(finished=True, interrupted=code == pytest.ExitCode.INTERRUPTED)
     if run.trouble:
         console(stderr=True).print("\n".join(run.trouble), markup=False)
-    result = conclude(run.records, seconds=seconds)
+    accepted = {kind: why for _, subject in subjects for kind, why in subject.domain.accepts.items()}
+    strict = options.foreign and any(subject.strict for _, subject in subjects)
+    result = conclude(run.records, seconds=seconds, accepted=accepted, strict=strict)
     if run.ended:
         console().print(run.ended)
     elif code == pytest.ExitCode.INTERRUPTED:

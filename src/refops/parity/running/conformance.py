@@ -7,7 +7,7 @@ import functools
 import inspect
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import FunctionType, ModuleType
 from typing import Any, Unpack
@@ -17,6 +17,8 @@ import torch
 from refops.parity.domain import Claims, Domain
 from refops.parity.judging.item import Item, items, run_item
 from refops.parity.record import Finding, Record
+from refops.parity.running.kinds import Kind
+from refops.parity.running.verdict import Verdict, verdict
 from refops.parity.spec import Spec
 from refops.parity.specs import all_specs, find
 from refops.parity.subject import Operator, kind_of
@@ -230,40 +232,49 @@ class ConformanceError(AssertionError):
 
 @dataclass
 class Report:
-    """The records of one `check`, in a form for notebooks."""
+    """The records of one `check` and the verdict on them, in a form for notebooks."""
 
     records: list[Record] = field(default_factory=list)
     seconds: float = 0.0
+    accepted: Mapping[str, str] = field(default_factory=dict)
+    strict: bool = False
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the records come to."""
+        return verdict(self.records, self.accepted, self.strict)
 
     @property
     def passed(self) -> bool:
-        """Whether something ran and nothing failed."""
-        return bool(self.records) and not self.failures
+        """Whether something ran and nothing was wrong; with `strict`, nothing different either."""
+        return self.verdict.passed
 
     @property
     def failures(self) -> list[Record]:
-        """The records that failed or in which the subject raised."""
+        """The records that failed or could not be judged."""
         return [r for r in self.records if r.outcome in ("failed", "error")]
 
     def raise_if_failed(self) -> Report:
         """Return the report if it passed.
 
         Raises:
-            ConformanceError: if it did not, with the smallest failing case and its script.
+            ConformanceError: if it did not, with the most telling case and its script.
         """
         if not self.passed:
             raise ConformanceError(str(self))
         return self
 
     def __str__(self) -> str:
-        ran = [r for r in self.records if r.outcome != "skipped"]
-        lines = [f"{len(ran) - len(self.failures)} of {len(ran)} checks passed in {self.seconds:.1f} s"]
-        for record in self.failures:
-            lines.append(f"\n{record.outcome.upper()} {record.key}  {record.reason}".rstrip())
-            lines += [describe(f) for f in record.findings[:1]]
-        return "\n".join(lines)
+        said = self.verdict
+        lines = [text for kind in said.failing for text in (f"{kind.grade}: {kind}", *_example(kind))]
+        lines += [note for _, note in said.notes]
+        return "\n".join([*lines, f"{said.sentence} in {self.seconds:.1f} s"])
 
     __repr__ = __str__
+
+
+def _example(kind: Kind) -> list[str]:
+    return [describe(kind.example), ""] if kind.example is not None else []
 
 
 def describe(finding: Finding) -> str:
@@ -292,7 +303,8 @@ def check(
         >>> check(torch.nn.GELU, like="GELU", checks=["shape"]).passed
         True
     """
-    started, report = time.perf_counter(), Report()
+    claims = Domain(**domain)
+    started, report = time.perf_counter(), Report(accepted=claims.accepts, strict=strict or drop_in)
     wanted = conforms(
         subject, to=like, device=device, checks=checks, level=level,
         drop_in=drop_in, strict=strict, by_hand=by_hand, **domain,

@@ -185,7 +185,7 @@ def overview(found: Sequence[Family], *, ascii_only: bool = False) -> Table:
     """A row for each family; below it one for each of its specs that is not right."""
     drawn = Table(box=None, padding=(0, 2, 0, 0), show_header=False, pad_edge=False)
     for justify in ("left", "right", "right", "left"):
-        drawn.add_column(justify=justify, no_wrap=justify == "right")  # type: ignore[arg-type]
+        drawn.add_column(justify=justify, no_wrap=justify == "right")
     for family in found:
         counts = (count(len(family.verdicts), "spec"), count(family.checks, "check"))
         drawn.add_row(escape(family.name), *counts, _sign(family.grade, ascii_only))
