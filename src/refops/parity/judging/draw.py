@@ -39,7 +39,8 @@ _KINDS: dict[str, str] = {
     "flag": "z > 0",
 }
 
-LAYOUTS = ("transposed", "strided", "shifted", "channels_last", "expanded", "overlapping")
+SAME_NUMBERS = ("transposed", "strided", "shifted", "channels_last")  # layouts that only place them otherwise
+LAYOUTS = (*SAME_NUMBERS, "expanded", "overlapping")
 
 
 def seed_global(seed: int) -> None:
