@@ -35,7 +35,7 @@ def modes(trial: Trial, case: Case) -> Iterator[Finding]:
     subject = trial.build_subject(case)
     with torch.no_grad():
         got = trial.call(subject, case, trial.inputs(case))
-    yield from trial.judge(case, got, what="in eval mode ")
+    yield from trial.judge(case, got, what="in eval mode ", forward=True)
     module = subject.module
     if module is not None and (module.training or not module.train().training):
         yield Finding(repr(case), "train() and eval() must set the mode of the module", kind="train-eval")

@@ -43,16 +43,16 @@ def ulp(value: Tensor, dtype: torch.dtype) -> Tensor:
 
 def changed(values: list[Tensor], size: float, probe: int) -> list[Tensor]:
     """Each floating value times 1 + size or 1 - size; equal values get equal signs."""
-
-    def change(value: Tensor) -> Tensor:
-        if not value.is_floating_point():
-            return value
-        bits = (value.abs() + 0.0).view(torch.int64)
-        mixed = (bits ^ (bits >> 29)) * (0x9E3779B97F4A7C15 - 2**64 + 2 * probe) + probe * 0x2545F491
-        sign = (1 - 2 * ((mixed >> 43) & 1)).double()
-        return torch.where(value.isfinite(), value * (1 + size * sign), value)
-
-    return [change(v) for v in values]
+    floating = [v for v in values if v.is_floating_point()]
+    if not floating:
+        return values
+    joined = torch.cat([v.flatten() for v in floating])  # one long tensor is changed faster than many short ones
+    bits = (joined.abs() + 0.0).view(torch.int64)
+    mixed = (bits ^ (bits >> 29)) * (0x9E3779B97F4A7C15 - 2**64 + 2 * probe) + probe * 0x2545F491
+    sign = (1 - 2 * ((mixed >> 43) & 1)).double()
+    moved = torch.where(joined.isfinite(), joined * (1 + size * sign), joined).split([v.numel() for v in floating])
+    parts = iter([m.view(v.shape) for m, v in zip(moved, floating, strict=True)])
+    return [next(parts) if v.is_floating_point() else v for v in values]
 
 
 def sensitivity(truth: Function, values: list[Tensor], dtype: torch.dtype, probes: int) -> list[Tensor | None]:

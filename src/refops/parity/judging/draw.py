@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -38,7 +39,8 @@ _KINDS: dict[str, str] = {
     "flag": "z > 0",
 }
 
-LAYOUTS = ("transposed", "strided", "shifted", "channels_last", "expanded", "overlapping")
+SAME_NUMBERS = ("transposed", "strided", "shifted", "channels_last")  # layouts that only place them otherwise
+LAYOUTS = (*SAME_NUMBERS, "expanded", "overlapping")
 
 
 def seed_global(seed: int) -> None:
@@ -61,11 +63,16 @@ def expression(case: Case, draw: Draw, position: int) -> str:
     make = f"g := torch.Generator().manual_seed({seed_of(case, position)})"
     if draw.kind == "index":
         return f"torch.randint({draw.low}, {draw.high}, {shape}, generator=({make}))"
-    formula = REGIMES[case.regime] if draw.kind == "real" else _KINDS[draw.kind]
+    return f"[{make}, {_sampled(REGIMES[case.regime] if draw.kind == 'real' else _KINDS[draw.kind], shape)}][1]"
+
+
+@lru_cache(maxsize=1000)
+def _sampled(formula: str, shape: str) -> str:
+    """The formula over `z` and `u` with samplers of this shape in their places."""
     names = {"z": "randn", "u": "rand"}
     for letter, sampler in names.items():
         formula = _replaced(formula, letter, f"torch.{sampler}({shape}, generator=g, dtype=torch.float64)")
-    return f"[{make}, {formula}][1]"
+    return formula
 
 
 def _replaced(formula: str, letter: str, text: str) -> str:
@@ -85,11 +92,16 @@ def _thawed(data: Any) -> Any:
 
 def numbers(case: Case, draw: Draw, position: int) -> Tensor:
     """The tensor of this draw: floating ones in float64, but already rounded to the case's dtype."""
-    dtype = dtype_of(case.dtype)
+    return _numbers(expression(case, draw, position), case.dtype).clone()
+
+
+@lru_cache(maxsize=400)  # every check of a case asks for the same ones, several times
+def _numbers(expression: str, dtype_name: str) -> Tensor:
+    dtype = dtype_of(dtype_name)
     scope = {"torch": torch, "math": math, "info": torch.finfo(dtype)}
-    value = eval(expression(case, draw, position), scope)
+    value = eval(expression, scope)
     if not isinstance(value, Tensor):
-        raise ValueError(f"draw must give a tensor, got {draw!r}")
+        raise ValueError(f"draw must give a tensor, got {expression}")
     return value.to(dtype).to(torch.float64) if value.is_floating_point() else value
 
 
