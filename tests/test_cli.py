@@ -12,7 +12,8 @@ import pytest
 
 from refops.cli import INSTALL, main
 from refops.parity.record import Record, write_records
-from refops.parity.running.options import CheckOptions, parse_state_map
+from refops.parity.running.declared import pairs
+from refops.parity.running.options import CheckOptions
 from refops.parity.specs import all_specs
 
 SHAPE = ["shape", "Conv2d", "3x224x224", "--out-channels", "64"]
@@ -55,7 +56,9 @@ def output(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
         (["check", "--timeout", "soon"], "timeout"),
         (["check", "--device", "toaster"], "toaster"),
         (["check", "--device", ""], ""),
-        (["check", MINE, "--like", "LayerNorm", "--state-map", "scale"], "old=new"),
+        (["check", MINE, "--like", "LayerNorm", "--state", "scale"], "name=value"),
+        (["check", "LayerNorm", "--strict"], "module:Name"),
+        (["check", MINE, "--like", "LayerNorm", "--accept", "wrong:value="], "name=value"),
         (["check", "--state-map", "scale=weight"], "module:Name"),
         (["check", "--json", "no/such/folder/run.json"], "folder does not exist"),
         (["check", "--colour"], "--colour"),
@@ -141,21 +144,22 @@ def test_check_hands_its_options_to_the_runner(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(refops.parity.running.command, "main_check", main_check)
     file = tmp_path / "run.json"
     argv = [MINE, "--like", "LayerNorm", "--dtype", "float32", "--dtype", "float64", "--check", "value", "-n", "2"]
-    argv += ["--timeout", "9", "--drop-in", "--state-map", "a=weight,b=bias", "--json", str(file), "--lf", "-k", "x"]
+    argv += ["--timeout", "9", "--drop-in", "--state", "weight=a,bias=b", "--json", str(file), "--lf", "-k", "x"]
     assert main(["check", *argv]) == 1
     assert main(["check"]) == 1
     assert seen[0] == CheckOptions(
         names=(MINE,), like="LayerNorm", dtypes=("float32", "float64"), checks=("value",), workers="2", timeout=9.0,
-        drop_in=True, state_map=(("a", "weight"), ("b", "bias")), json=file, last_failed=True, keyword="x",
+        drop_in=True, domain={"state": {"weight": "a", "bias": "b"}}, json=file, last_failed=True, keyword="x",
     )  # fmt: skip
     assert seen[1] == CheckOptions()
 
 
-def test_state_map() -> None:
-    assert parse_state_map("a=b,c = d") == (("a", "b"), ("c", "d"))
-    for text in ("", "a", "a=", "=b", "a=b,"):
-        with pytest.raises(ValueError, match="old=new"):
-            parse_state_map(text)
+def test_pairs() -> None:
+    assert pairs("--state", ["weight=a,bias = b"]) == {"weight": "a", "bias": "b"}
+    assert pairs("--default", ["eps=1e-6"], literal=True) == {"eps": 1e-6}
+    for text in ("", "a", "a=", "=b", "a=b,c"):
+        with pytest.raises(ValueError, match="name=value"):
+            pairs("--state", [text])
 
 
 def test_report_writes_both_views_or_prints_the_summary(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

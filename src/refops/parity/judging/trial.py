@@ -95,7 +95,7 @@ class Trial(Runner):
         """
         if case.layout in SAME_NUMBERS and probes != MANY_PROBES:
             case = case.but(layout="contiguous")
-        key = (self.spec.name, repr(case), self.device, str(probes))
+        key: tuple[str, ...] = (self.spec.name, repr(case), self.device, str(probes))
         if forward and key not in _EXPECTED:
             key = (*key, "forward")
         if key not in _EXPECTED:
