@@ -93,10 +93,13 @@ def check(
             help="Specs, or module:Name of your own with --like; none means every spec.", show_default=False
         ),
     ] = None,
-    like: Annotated[str | None, typer.Option(help="The spec that module:Name is to be judged as.")] = None,
+    like: Annotated[
+        str | None, typer.Option(help="The spec it is judged as, or your own eager module:reference.")
+    ] = None,
     device: Device = "cpu",
     dtype: Annotated[list[str] | None, typer.Option(help="Only this dtype; may be given again.")] = None,
     check: Annotated[list[str] | None, typer.Option(help="Only this check; may be given again.")] = None,
+    case: Annotated[list[str] | None, typer.Option(help="A call of the eager reference in --like.")] = None,
     level: Annotated[str, typer.Option(help="quick, or full: more cases and the full Jacobian.")] = "quick",
     workers: Annotated[str, typer.Option("-n", "--workers", help="Processes: a number, or auto.")] = "auto",
     timeout: Annotated[float | None, typer.Option(help="Seconds one check may take.")] = None,
@@ -124,7 +127,7 @@ def check(
     for name in names or ():
         if ":" not in name:
             _spec(name)
-    if like is not None:
+    if like is not None and ":" not in like:
         _spec(like)
     _usable(device)
     for file in (json, html):
@@ -141,7 +144,7 @@ def check(
         }
         options = CheckOptions(
             names=tuple(names or ()), like=like, device=device, dtypes=tuple(dtype or ()), checks=tuple(check or ()),
-            level=level, workers=workers, timeout=timeout, drop_in=drop_in, strict=strict, by_hand=by_hand,
+            cases=tuple(case or ()), level=level, workers=workers, timeout=timeout, drop_in=drop_in, strict=strict, by_hand=by_hand,
             domain={k: v for k, v in domain.items() if v}, json=json, html=html, last_failed=last_failed,
             keyword=keyword,
         )  # fmt: skip

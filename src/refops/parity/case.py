@@ -80,6 +80,18 @@ def literal(data: Any) -> Draw:
     return Draw((), "literal", data=_frozen(data))
 
 
+def draw_like(value: Any) -> Any:
+    """What draws a tensor of the same shape and sort: numbers, indices up to the largest seen, or booleans."""
+    if not isinstance(value, Tensor):
+        return value
+    shape = tuple(value.shape)
+    if value.dtype == torch.bool:
+        return flag(*shape)
+    if value.is_floating_point() or value.is_complex():
+        return real(*shape)
+    return index(*shape, high=int(value.max()) + 1 if value.numel() else 1)
+
+
 def _frozen(data: Any) -> Any:
     return tuple(_frozen(x) for x in data) if isinstance(data, list | tuple) else data
 
@@ -104,6 +116,20 @@ class Arguments:
         return ", ".join([*map(repr, self.args), *(f"{k}={v!r}" for k, v in self.kwargs)])
 
 
+def resized(value: Any, old: int, new: int) -> Any:
+    """The arguments with every whole number `old`, in shapes too, made `new`."""
+    if isinstance(value, Draw):
+        high = new if value.high == old else value.high
+        return replace(value, shape=tuple(new if n == old else n for n in value.shape), high=high)
+    if isinstance(value, Arguments):
+        return Arguments(resized(value.args, old, new), tuple((k, resized(v, old, new)) for k, v in value.kwargs))
+    if isinstance(value, tuple | list):
+        return type(value)(resized(v, old, new) for v in value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return new if value == old else value
+    return value
+
+
 def draws_in(value: Any) -> Iterator[Draw]:
     """Every tensor in a value, tuples and lists opened."""
     if isinstance(value, Draw):
@@ -113,7 +139,7 @@ def draws_in(value: Any) -> Iterator[Draw]:
             yield from draws_in(item)
 
 
-def fill(arguments: Arguments, tensors: Iterator[Tensor]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def fill(arguments: Arguments, tensors: Iterator[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments with each draw replaced by the next tensor."""
 
     def filled(value: Any) -> Any:

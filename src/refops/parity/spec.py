@@ -6,11 +6,12 @@ optimizer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import inspect
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from refops.parity.case import Case, Draw
+from refops.parity.case import Case, Draw, called, draw_like
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -87,6 +88,7 @@ class Spec:
         dtypes: floating dtypes native supports somewhere; each device's own gaps are found by asking native.
         laws, refusals, differences: see the classes.
         randomness: given where the layer draws random numbers in training.
+        varied: ask the cases in other sizes too, as far as the reference takes them: `Spec.of` knows no others.
         trivial: why the input itself (or zeros) is the right answer, for operators that only rearrange.
         no_check: checks that do not apply, each with its reason.
     """
@@ -107,6 +109,47 @@ class Spec:
     randomness: Randomness | None = None
     trivial: str = ""
     no_check: tuple[tuple[str, str], ...] = ()
+    varied: bool = False
+
+    @classmethod
+    def of(cls, reference: Callable[..., Any], cases: Sequence[Any], **fields: Any) -> Spec:
+        """The spec of an operator torch has no name for: an eager function or module is all there is to say.
+
+        The truth is the reference in float64, its own rounding in each dtype the yardstick.
+
+        Args:
+            reference: a function of tensors, or a module class.
+            cases: what to call it with: `called(real(4, 8), real(8))`, `built(8).on(real(4, 8))`, or for a function
+                plainly the arguments as a tuple, tensors among them standing for others of their shape and sort. Other
+                sizes are tried as well.
+            fields: any other field of a spec, as `laws`, `regimes`, `dtypes`, `shape`.
+
+        Raises:
+            ValueError: if there is no case.
+
+        Example:
+            >>> import torch
+            >>> def swiglu(x, gate): return x * gate * torch.sigmoid(gate)
+            >>> Spec.of(swiglu, cases=[(torch.randn(2, 8), torch.randn(2, 8))]).cases
+            (called(real(2, 8), real(2, 8)),)
+        """
+        if not cases:
+            raise ValueError("cases must hold at least one call of the reference, got none")
+        name = getattr(reference, "__name__", type(reference).__name__)
+        given = {
+            "name": name if inspect.isclass(reference) else f"functional.{name}",
+            "family": "own",
+            "reference": reference,
+            "native": reference,
+            "cases": tuple(c if isinstance(c, Case) else called(*map(draw_like, c)) for c in cases),
+            "varied": True,
+        }
+        return cls(**{**given, **fields})
+
+    @property
+    def own(self) -> bool:
+        """Whether the reference itself says what is right: torch has no such operator, and no oracle is given."""
+        return self.native is None or self.native is self.reference
 
     @property
     def kind(self) -> str:

@@ -60,8 +60,8 @@ class Check:
     def binds(self, spec: Spec, *, drop_in: bool, reference: bool, level: str) -> bool:
         """Whether it is run for such a subject of this spec."""
         bound = {"behaviour": True, "drop-in": drop_in, "reference": reference}[self.contract]
-        excused = self.name in dict(spec.no_check) or (self.compares and reference and spec.native is None)
-        thorough = level == "full" or spec.native is None  # where torch has no word, every check is asked at once
+        excused = self.name in dict(spec.no_check) or (self.compares and reference and spec.own)
+        thorough = level == "full" or spec.own  # where torch has no word, every check is asked at once
         asked = self.level == "quick" or thorough
         return spec.kind in self.kinds and bound and not excused and asked and self.applies(spec)
 

@@ -60,7 +60,7 @@ def autocast(trial: Trial, case: Case) -> Iterator[Finding]:
     wanted, got = run(native), run(subject)
     for i, (w, g) in enumerate(zip(wanted, got, strict=False)):
         if w.dtype != g.dtype:
-            if trial.spec.native is not None:  # what autocast does to it is no convention of a reference's to impose
+            if not trial.spec.own:  # what autocast does to it is no convention of a reference's to impose
                 message = f"under autocast output[{i}] must be {w.dtype}, got {g.dtype}"
                 yield differs(case, "promotes-autocast", message)
             return

@@ -186,10 +186,10 @@ def dtype(trial: Trial, case: Case) -> Iterator[Finding]:
     for name in before.keys() & after.keys():
         if before[name].dtype != after[name].dtype:
             yield Finding(repr(case), f"{name} must stay {before[name].dtype}, got {after[name].dtype}")
-    if trial.spec.native is None and any(g.is_floating_point() and g.dtype != dtype_of(case.dtype) for g in got):
+    if trial.spec.own and any(g.is_floating_point() and g.dtype != dtype_of(case.dtype) for g in got):
         message = f"output must be {case.dtype} like its input, got {[str(g.dtype) for g in got]}"
         yield differs(case, "promotes", message)
-    if trial.spec.native is not None:  # which other dtypes to take is no convention of a reference's to impose
+    if not trial.spec.own:  # which other dtypes to take is no convention of a reference's to impose
         yield from _other_dtypes(trial, case)
 
 
@@ -269,7 +269,7 @@ def inputs(trial: Trial, case: Case) -> Iterator[Finding]:
         shared = [t.numel() > 0 and t.untyped_storage().data_ptr() in storage for t in after]
         seen.append((changed, shared, after))
     (changed, shared, theirs), (changed_too, shared_too, ours) = seen
-    if trial.spec.native is None:  # an operator torch lacks is to leave alone what it is given
+    if trial.spec.own:  # an operator torch lacks is to leave alone what it is given
         changed, shared = [False] * len(changed), [False] * len(shared)
     labels = [f"input {i}" for i in range(len(list(case.call.draws())))] + list(native.parameters())
     for i, label in enumerate(labels[: len(changed_too)]):

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from refops.parity.case import Case, draws_in, dtype_of, fill
+from refops.parity.case import Case, draws_in, dtype_of, fill, resized
 from refops.parity.judging.draw import draws_with_position, lay, numbers, seed_global
 from refops.parity.matching import assignments, matched
 from refops.parity.spec import Spec
@@ -29,6 +29,15 @@ def flatten(value: Any) -> list[Tensor]:
     if isinstance(value, tuple | list):
         return [t for item in value for t in flatten(item)]
     return []
+
+
+def in_other_sizes(cases: tuple[Case, ...]) -> Iterator[Case]:
+    """Each size of a case made one, twice, one more and just past a power of two, wherever it stands."""
+    for case in cases:
+        for size in sorted({n for draw in case.draws() for n in draw.shape if n > 1}):
+            for other in (1, 2 * size, size + 1, 33):
+                init = None if case.init is None else resized(case.init, size, other)
+                yield case.but(call=resized(case.call, size, other), init=init)
 
 
 class Runner:
@@ -66,7 +75,7 @@ class Runner:
     @property
     def them(self) -> str:
         """Whom a message sets the subject beside: native, or the reference where torch has no such operator."""
-        return "native" if self.spec.native is not None else "the reference"
+        return "the reference" if self.spec.own else "native"
 
     @cached_property
     def full(self) -> bool:
@@ -82,9 +91,22 @@ class Runner:
 
     def rows(self, mode: str | None = "train") -> Iterator[Case]:
         """The spec's curated rows in this item's dtype; `mode` None gives those of both modes."""
-        for case in self.spec.cases:
+        for case in (*self.spec.cases, *self.other_sizes):
             if mode is None or case.mode == mode:
                 yield case.but(dtype=self.dtype)
+
+    @cached_property
+    def other_sizes(self) -> list[Case]:
+        """For a spec that asks for it, its cases in other sizes that the reference takes."""
+        return [c for c in (in_other_sizes(self.spec.cases) if self.spec.varied else ()) if self._taken(c)]
+
+    def _taken(self, case: Case) -> bool:
+        try:
+            with torch.no_grad():
+                outputs = self.call(self.native.build(case, self.initial(case)), case, self.inputs(case, device="cpu"))
+        except Exception:
+            return False
+        return bool(outputs) and all(o.numel() for o in outputs)
 
     def deterministic(self, case: Case) -> bool:
         """Whether the case draws no random numbers."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from refops.parity.case import DEFAULTS, Arguments, Case, Draw
+from refops.parity.case import DEFAULTS, Arguments, Case, Draw, resized
 from refops.parity.judging.attempt import attempt
 from refops.parity.record import Finding
 
@@ -76,7 +76,7 @@ def candidates(case: Case) -> Iterator[Case]:
     for n in values:
         for smaller in dict.fromkeys((1, 2, n // 2, n - 1)):
             if smaller < n:
-                yield case.but(init=_replaced(case.init, n, smaller), call=_replaced(case.call, n, smaller))
+                yield case.but(init=resized(case.init, n, smaller), call=resized(case.call, n, smaller))
     for i, arg in enumerate(case.call.args):
         if isinstance(arg, Draw) and arg.kind != "literal":
             for shape in _smaller_shapes(arg.shape):
@@ -104,16 +104,3 @@ def _whole_numbers(value: Any) -> Iterator[int]:
     elif isinstance(value, tuple | list):
         for item in value:
             yield from _whole_numbers(item)
-
-
-def _replaced(value: Any, old: int, new: int) -> Any:
-    if isinstance(value, Draw):
-        high = new if value.high == old else value.high
-        return replace(value, shape=tuple(new if n == old else n for n in value.shape), high=high)
-    if isinstance(value, Arguments):
-        return Arguments(_replaced(value.args, old, new), tuple((k, _replaced(v, old, new)) for k, v in value.kwargs))
-    if isinstance(value, tuple | list):
-        return type(value)(_replaced(v, old, new) for v in value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return new if value == old else value
-    return value

@@ -176,7 +176,7 @@ class Conformance:
 def conforms(
     subject: Callable[..., Any] | None = None,
     *,
-    to: str | Sequence[str] = (),
+    to: str | Spec | Sequence[str | Spec] = (),
     family: str = "",
     device: str = "cpu",
     checks: Iterable[str] = (),
@@ -191,7 +191,8 @@ def conforms(
 
     Args:
         subject: class, function, optimizer or optimizer wrapper; None means the spec's own reference.
-        to: the spec's name, `LayerNorm`, `functional.layer_norm` or `optim.AdamW`, or several.
+        to: the spec's name, `LayerNorm`, `functional.layer_norm` or `optim.AdamW`, or several; or a `Spec.of` an
+            operator of your own.
         family: instead of `to`, all specs of a family; for references only.
         device: a torch device string.
         checks: names of checks; empty for all that apply.
@@ -211,8 +212,9 @@ def conforms(
     Example:
         >>> test_mine = conforms(to="GELU")  # in a test file: pytest collects every check
     """
-    names = (to,) if isinstance(to, str) and to else tuple(to)
-    specs = [find(name) for name in names] if names else [s for s in all_specs() if s.family == family]
+    given = [to] if isinstance(to, Spec) or (isinstance(to, str) and to) else list(to)
+    found = [s if isinstance(s, Spec) else find(s) for s in given]
+    specs = found or [s for s in all_specs() if s.family == family]
     if not specs:
         raise LookupError(f"to or family must name a spec, got to={to!r}, family={family!r}")
     claims = Domain(**domain)
@@ -285,7 +287,7 @@ def describe(finding: Finding) -> str:
 def check(
     subject: Callable[..., Any],
     *,
-    like: str,
+    like: str | Spec,
     device: str = "cpu",
     checks: Iterable[str] = (),
     level: str = "quick",

@@ -65,7 +65,7 @@ def signature_of(spec: Spec) -> str:
 def page(spec: Spec) -> str:
     """Everything `refops show` prints."""
     family = f"{spec.kind}, family {spec.family}"
-    native = native_name(spec) if spec.native is not None else "none in torch; judged by an independent float64 oracle"
+    native = "none in torch; judged by an independent float64 oracle" if spec.own else native_name(spec)
     lines = [signature_of(spec), f"  {family}, file {file_of(spec)}", f"  native: {native}", ""]
     lines += [inspect.getdoc(spec.reference) or "no docstring", ""]
     lines += _listed("Cases", (f"{case!r}" for case in spec.cases))

@@ -22,6 +22,7 @@ class CheckOptions:
         device: a torch device string.
         dtypes: floating dtypes; empty means all that the specs name.
         checks: checks to run; empty means all that apply.
+        cases: what an eager reference given as `like` is called with, `called(real(4, 8), real(8))`.
         level: `quick` or `full`.
         workers: pytest-xdist workers, a number or `auto`; `0` runs in this process.
         timeout: seconds one item may take, `None` for the kit's own limit.
@@ -39,6 +40,7 @@ class CheckOptions:
     device: str = "cpu"
     dtypes: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
+    cases: tuple[str, ...] = ()
     level: str = "quick"
     workers: str = "auto"
     timeout: float | None = None

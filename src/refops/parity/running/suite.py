@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from refops.parity.case import Case
 from refops.parity.running.conformance import Conformance, operator, reference
 from refops.parity.running.declared import declared, domain_of, load, merged
 from refops.parity.spec import Spec
@@ -47,9 +49,29 @@ def foreign(name: str, asked: dict[str, Any]) -> tuple[Spec, Operator]:
     subject = load(name)
     if not callable(subject):
         raise ValueError(f"subject must be a class or a function, got {name!r}, which is {type(subject).__name__}")
+    spec = spec_of(like, asked.get("cases", ()))
     flags = {k: bool(asked.get(k) or said.get(k)) for k in ("drop_in", "strict", "by_hand")}
-    spec = find(like)
     return spec, operator(subject, spec, domain_of(merged(said, asked.get("domain", {}))), **flags)
+
+
+def spec_of(like: str, cases: Sequence[str]) -> Spec:
+    """The spec of this name; written `module:name`, a `Spec`, or an eager reference with these cases.
+
+    Raises:
+        ValueError: if a reference comes without cases, or a name is none of these.
+    """
+    if ":" not in like:
+        return find(like)
+    found = load(like)
+    if isinstance(found, Spec):
+        return found
+    if not callable(found):
+        raise ValueError(f"--like must name a spec, or a Spec or reference as module:name, got {like!r}")
+    if not cases:
+        raise ValueError(
+            f"--case must say what {like} is called with, for example --case 'called(real(4, 8), real(8))'"
+        )
+    return Spec.of(found, [Case.parse(text) for text in cases])
 
 
 test = FromOptions()
