@@ -16,6 +16,7 @@ from refops.parity.running.matrix import COLUMNS, count, in_order
 
 HUNG, DIED, VACUOUS = "hung", "died", "vacuous"
 Excused = frozenset[tuple[str, str]]  # grades and kinds that are accepted
+UNJUDGED = "unjudged"  # the kind of a finding that says so of the case, not of the subject
 REFUSING = ("refuse", "raise", "not-offered", "lacks", "absent")  # kinds that say a case was not answered begin so
 
 
@@ -76,7 +77,8 @@ def graded(record: Record) -> list[tuple[str, str, Finding]]:
                 return [("wrong", kind, Finding("", record.reason))]
         if record.outcome == "failed":
             return [("wrong", record.check, Finding("", record.reason or "failed, no reason was given"))]
-    return [(f.grade if f.grade in GRADES else "wrong", _name(record, f), f) for f in record.findings]
+    judged = [f for f in record.findings if f.kind != UNJUDGED]
+    return [(f.grade if f.grade in GRADES else "wrong", _name(record, f), f) for f in judged]
 
 
 def _name(record: Record, finding: Finding) -> str:

@@ -32,7 +32,7 @@ def page(
     dtypes, measured = heat(found)
     met = Counter(tag for v in found for tag in v.tags)
     single = found[0] if len(found) == 1 else None
-    page: str = _environment().get_template("report.html.j2").render(
+    text: str = _environment().get_template("report.html.j2").render(
         about={key: value for key, value in about.items() if value != "false"},
         by_name={v.name: v for v in found},
         dtypes=dtypes,
@@ -49,7 +49,7 @@ def page(
         ulps=ULPS,
         verdicts=found,
     )  # fmt: skip
-    return page
+    return text
 
 
 def _environment() -> Any:

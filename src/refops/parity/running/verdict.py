@@ -15,6 +15,7 @@ from refops.parity.running.matrix import count, foreign, grouped, label
 from refops.parity.running.rows import PASSING, Row, grade_of, rows, unjudged
 
 NOTHING_RAN = 5  # pytest's number
+DECLARED = "declared"  # so begin the reasons for leaving cases out that a declared domain gives
 NAMED = 3  # kinds a sentence names
 
 
@@ -120,19 +121,20 @@ class Verdict:
     def notes(self) -> list[tuple[str, str]]:
         """Everything that is not among `failing`, one line each, with its grade."""
         lines = [("differs", f"differs: {kind}") for kind in self.differs if not self.strict]
-        lines += [("less accurate", f"less accurate: {_less(kind)}") for kind in self.less_accurate]
+        if self.grade != "less accurate" or len(self.less_accurate) > NAMED:  # else the sentence says it
+            lines += [("less accurate", f"less accurate: {_less(kind)}") for kind in self.less_accurate]
         for kind in self.accepted:
             wrong = kind.grade == "wrong"
             word, grade = ("ACCEPTED, WRONG", "wrong") if wrong else ("accepted", "accepted")
-            lines.append((grade, f"{word}: {kind if wrong else kind.name} — {kind.reason or 'no reason was given'}"))
+            what = str(kind) if wrong or kind.left_out else kind.name
+            lines.append((grade, f"{word}: {what} — {kind.reason or 'no reason was given'}"))
         lines += [("accepted", f"accepted, but no longer met: {name}") for name in self.unmet]
         return lines + [("not judged", f"not judged: {reason}") for reason in self.unjudged]
 
 
 def _listed(names: Sequence[str]) -> str:
     """The first few; a sentence is not a list."""
-    more = [f"{len(names) - NAMED} more"] * (len(names) > NAMED)
-    return ", ".join([*names[:NAMED], *more])
+    return ", ".join(names[:NAMED]) + f" and {len(names) - NAMED} more" * (len(names) > NAMED)
 
 
 def _too_little(verdict: Verdict) -> str:
@@ -170,7 +172,7 @@ def verdict(records: Sequence[Record], accepted: Mapping[str, str] | None = None
     met = {name for kind, _ in found for name in kind.names}
     excused = frozenset((kind.grade, kind.name) for kind in granted)
     ran = [r for r in records if r.outcome != "skipped"]
-    asked, answered = _answered(ran, excused)
+    asked, answered = _answered(records, excused)
     by_grade = [tuple(kind for kind in counted if kind.grade == grade) for grade in GRADES]
     return Verdict(
         name=next((label(r) for r in records if r.subject), label(records[0]) if records else ""),
@@ -207,6 +209,8 @@ def exit_code(found: Sequence[Verdict]) -> int:
 
 def _reason(kind: Kind, accepted: Mapping[str, str]) -> str | None:
     """Why it is accepted; None where it is not."""
+    if kind.left_out and kind.message.startswith(DECLARED):
+        return "its author says so"
     reasons = [accepted[name].strip() for name in kind.names if name in accepted]
     reason = next((r for r in reasons if r), "")
     return reason if reasons and (reason or kind.grade != "wrong") else None
