@@ -97,7 +97,9 @@ def test_the_heat_map_keeps_the_largest_errors_of_each_dtype() -> None:
     assert dtypes == ["float64", "float32"]
     assert list(rows) == ["Linear", "mine:<Norm> as LayerNorm"]
     assert rows["Linear"]["float32"] == Heat(1.2, 1.5, "b(2)")
-    assert rows["mine:<Norm> as LayerNorm"]["float32"].ratio == float("inf")
+    assert rows["mine:<Norm> as LayerNorm"]["float32"] == Heat(float("inf"), 900.0, "built(10).on(real(4, 10))", True)
+    unknown = Record("GELU", "value", "float64", "cpu", ulp_max=3.0, ratio_max=0.0)
+    assert heat(verdicts([unknown]))[1]["GELU"]["float64"].ratio is None
     assert [r.ratio_max for r in worst(RECORDS)] == [float("inf"), 1.2, 0.9]
 
 

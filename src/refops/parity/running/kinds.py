@@ -33,6 +33,7 @@ class Kind:
         example: the finding that tells most; None where cases were left out.
         key: the record it is from.
         script: that reproduces it, or another of this kind, `scripted`.
+        picture: the finding to plot, the one with the most elements: a pattern needs more of them than an example.
         reason: why it is accepted; empty where it is not.
         left_out: whether these cases were not asked at all.
     """
@@ -48,6 +49,7 @@ class Kind:
     key: str = ""
     script: str = ""
     scripted: str = ""
+    picture: Finding | None = None
     reason: str = ""
     left_out: bool = False
 
@@ -123,7 +125,12 @@ def _kind(grade: str, name: str, pairs: list[tuple[Record, Finding]]) -> Kind:
         key=record.key,
         script=scripted.script if scripted else "",
         scripted=scripted.case if scripted and scripted is not example else "",
+        picture=min((f for _, f in pairs if f.series), key=_pictured, default=None),
     )
+
+
+def _pictured(finding: Finding) -> tuple[bool, int, int]:
+    return (not _meant(finding.expected), -len(finding.series.get("expected", ())), rank(finding)[3])
 
 
 def left_out(records: Sequence[Record]) -> list[Kind]:
