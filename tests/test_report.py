@@ -319,7 +319,7 @@ def test_the_terminal_shows_a_few_kinds_and_fewer_scripts() -> None:
     record.cause = "erf for tanh"
     _, lines = shown([record])
     assert sum(line.startswith("WRONG") for line in lines) == 10
-    assert "... and 2 more kinds of failing" in lines
+    assert "... and 2 more kinds of finding for which it fails" in lines
     assert [line.strip() for line in lines if "script" in line] == ["script 0"]  # one cause, one script
     assert lines.count("  behaves like: erf for tanh") == 10
     assert lines[-1] == "wrong: erf for tanh · 0 checks passed"

@@ -1,7 +1,9 @@
 """The verdict on one subject: what is wrong, what differs, what was accepted, and one sentence its author acts on.
 
 A pure function of records. Only `wrong` fails a subject; `strict`, which binds references and drop-ins, fails it on
-`differs` too; and who refused most of what was asked has not been judged, so does not pass.
+`differs` too; and who refused most of what was asked has not been judged, so does not pass. Cases that were left out,
+because they need what the subject does not offer, were not asked: they are told, and the sentence says where they are
+most.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from refops.parity.record import GRADES, Record
-from refops.parity.running.kinds import Excused, Kind, graded, kinds, left_out, refuses, unique
+from refops.parity.running.kinds import Excused, Kind, graded, kinds, refuses, unique
 from refops.parity.running.matrix import count, foreign, grouped, label
 from refops.parity.running.rows import PASSING, Row, grade_of, rows, unjudged
 
@@ -42,7 +44,7 @@ class Verdict:
     @property
     def too_little(self) -> bool:
         """Whether fewer than half of the cases were answered, or none of those that were left to ask."""
-        return 2 * self.answered < self.asked or (self.asked == 0 and any(_unanswered(k) for k in self.accepted))
+        return 2 * self.answered < self.asked or (self.asked == 0 and any(refuses(k.name) for k in self.accepted))
 
     @property
     def exit_code(self) -> int:
@@ -77,6 +79,8 @@ class Verdict:
             return "nothing ran" + "".join(f": {row.reason}" for row in self.rows[:1] if row.reason)
         parts = [self._head(), *[_too_little(self)] * (self.too_little and self.grade == "wrong")]
         parts += [count(len(self.differs), "difference")] * bool(self.differs and self.grade != "differs")
+        out = sum(kind.cases for kind in self.differs if kind.left_out)
+        parts += [f"{out} of {count(out + self.asked, 'case')} left out"] * (out > self.asked)
         passed = f"{count(self.passing, 'check')} passed"
         return f"right: {passed}" if parts == ["right"] else " · ".join([*parts, passed])
 
@@ -146,10 +150,6 @@ def _less(kind: Kind) -> str:
     head, colon, cause = kind.message.partition(": ")
     dtypes = [] if any(dtype in kind.message for dtype in kind.dtypes) else [", ".join(kind.dtypes)]
     return " in ".join([head, *filter(None, dtypes)]) + (colon + cause or (f": {kind.cause}" if kind.cause else ""))
-
-
-def _unanswered(kind: Kind) -> bool:
-    return kind.left_out or refuses(kind.name)
 
 
 def verdict(records: Sequence[Record], accepted: Mapping[str, str] | None = None, strict: bool = False) -> Verdict:
@@ -232,7 +232,6 @@ def _answered(records: Sequence[Record], excused: Excused) -> tuple[int, int]:
             if refuses(name):
                 refused[finding.case] = (grade, name) in excused
         cases = max(record.cases, len(refused))
-        out = sum(kind.cases for kind in left_out([record]) if (kind.grade, kind.name) not in excused)
-        asked += cases - sum(refused.values()) + out
+        asked += cases - sum(refused.values())
         answered += cases - len(refused)
     return asked, answered
