@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from refops.parity.record import Record
-from refops.parity.running.matrix import in_order, label
-from refops.parity.running.rows import Row, gravest
+from refops.parity.running.matrix import in_order
+from refops.parity.running.rows import Row, grade_of, gravest
 from refops.parity.running.verdict import Verdict
 from refops.parity.spec import FLOATS
 
@@ -45,14 +45,12 @@ class Family:
 
 @dataclass(frozen=True)
 class Heat:
-    """The largest errors of one subject in one dtype: over native's own, and in ulp; None where nothing was measured.
-
-    Both are infinite where the subject is, or where native's own error is 0.
-    """
+    """The largest errors of one subject in one dtype: over native's own, and in ulp; None where not measured."""
 
     ratio: float | None
     ulp: float | None
     case: str = ""
+    wrong: bool = False  # whether any of it was over budget
 
 
 @cache
@@ -76,13 +74,16 @@ def heat(verdicts: Sequence[Verdict]) -> tuple[list[str], dict[str, dict[str, He
     for verdict in verdicts:
         for record in verdict.records:
             if record.ratio_max is not None or record.ulp_max is not None:
-                measured.setdefault(verdict.name or label(record), {}).setdefault(record.dtype, []).append(record)
+                measured.setdefault(verdict.name, {}).setdefault(record.dtype, []).append(record)
     met = {dtype for dtypes in measured.values() for dtype in dtypes}
     order = [d for d in FLOATS if d in met] + sorted(met.difference(FLOATS))
     return order, {name: {d: _heat(records) for d, records in dtypes.items()} for name, dtypes in measured.items()}
 
 
 def _heat(records: Sequence[Record]) -> Heat:
-    ratios = [r.ratio_max for r in records if r.ratio_max is not None]
+    # a ratio of 0 where there was an error says that native's own is not known
+    ratios = [r.ratio_max for r in records if r.ratio_max is not None and (r.ratio_max or not r.ulp_max)]
     worst = max(records, key=lambda r: -math.inf if r.ulp_max is None else r.ulp_max)
-    return Heat(max(ratios, default=None), worst.ulp_max, worst.worst_case)
+    return Heat(
+        max(ratios, default=None), worst.ulp_max, worst.worst_case, any(grade_of(r) == "wrong" for r in records)
+    )

@@ -16,6 +16,7 @@ from refops.parity.running.matrix import COLUMNS, count, in_order
 
 HUNG, DIED, VACUOUS = "hung", "died", "vacuous"
 Excused = frozenset[tuple[str, str]]  # grades and kinds that are accepted
+UNJUDGED = "unjudged"  # the kind of a finding that says so of the case, not of the subject
 REFUSING = ("refuse", "raise", "not-offered", "lacks", "absent")  # kinds that say a case was not answered begin so
 
 
@@ -32,6 +33,7 @@ class Kind:
         example: the finding that tells most; None where cases were left out.
         key: the record it is from.
         script: that reproduces it, or another of this kind, `scripted`.
+        picture: the finding to plot, the one with the most elements: a pattern needs more of them than an example.
         reason: why it is accepted; empty where it is not.
         left_out: whether these cases were not asked at all.
     """
@@ -47,6 +49,7 @@ class Kind:
     key: str = ""
     script: str = ""
     scripted: str = ""
+    picture: Finding | None = None
     reason: str = ""
     left_out: bool = False
 
@@ -76,7 +79,8 @@ def graded(record: Record) -> list[tuple[str, str, Finding]]:
                 return [("wrong", kind, Finding("", record.reason))]
         if record.outcome == "failed":
             return [("wrong", record.check, Finding("", record.reason or "failed, no reason was given"))]
-    return [(f.grade if f.grade in GRADES else "wrong", _name(record, f), f) for f in record.findings]
+    judged = [f for f in record.findings if f.kind != UNJUDGED]
+    return [(f.grade if f.grade in GRADES else "wrong", _name(record, f), f) for f in judged]
 
 
 def _name(record: Record, finding: Finding) -> str:
@@ -121,7 +125,12 @@ def _kind(grade: str, name: str, pairs: list[tuple[Record, Finding]]) -> Kind:
         key=record.key,
         script=scripted.script if scripted else "",
         scripted=scripted.case if scripted and scripted is not example else "",
+        picture=min((f for _, f in pairs if f.series), key=_pictured, default=None),
     )
+
+
+def _pictured(finding: Finding) -> tuple[bool, int, int]:
+    return (not _meant(finding.expected), -len(finding.series.get("expected", ())), rank(finding)[3])
 
 
 def left_out(records: Sequence[Record]) -> list[Kind]:

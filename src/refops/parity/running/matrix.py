@@ -14,9 +14,9 @@ from refops.parity.record import OUTCOMES, Record
 COLUMNS = (
     "value", "gradient", "double_backward", "jacobian", "shape", "dtype", "modes", "buffers", "randomness", "seeded",
     "state", "copy", "layout", "inputs", "views", "determinism", "refusals", "laws", "compile", "autocast", "vmap",
-    "functional_call", "init", "repr", "primitives", "exceptions", "trajectory", "gradients", "sparse", "complex",
-    "groups", "schedulers", "closure", "hooks", "keys", "exchange", "resume", "copies", "repeatable", "precision",
-    "refused", "memory", "primitive_steps",
+    "functional_call", "signature", "init", "repr", "primitives", "exceptions", "trajectory", "gradients", "sparse",
+    "complex", "groups", "schedulers", "closure", "hooks", "keys", "exchange", "resume", "copies", "repeatable",
+    "precision", "refused", "memory", "primitive_steps",
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from refops.parity.running.pictures import plot, warmth
 from refops.parity.running.rows import SIGNS, gravest
 from refops.parity.running.verdict import Verdict, verdicts
 
-RATIOS, ULPS = (1.0, 100.0), (1.0, 1000.0)  # where the heat map's colours begin and end
+RATIOS, ULPS = (1.0, 1e4), (1.0, 1e6)  # where the heat map's colours begin and end
 
 
 def page(
@@ -30,14 +30,15 @@ def page(
     """
     found = verdicts(records, accepted, strict)
     dtypes, measured = heat(found)
+    by_family = families(found)
     met = Counter(tag for v in found for tag in v.tags)
     single = found[0] if len(found) == 1 else None
-    page: str = _environment().get_template("report.html.j2").render(
+    text: str = _environment().get_template("report.html.j2").render(
         about={key: value for key, value in about.items() if value != "false"},
-        by_name={v.name: v for v in found},
+        by_name={v.name: (v, _searched(family, v)) for family in by_family for v in family.verdicts},
         dtypes=dtypes,
         failing=[v.name for v in found if not v.passed and v.checks],
-        families=families(found),
+        families=by_family,
         heat=measured,
         overall=gravest(v.grade for v in found),
         ratios=RATIOS,
@@ -49,7 +50,7 @@ def page(
         ulps=ULPS,
         verdicts=found,
     )  # fmt: skip
-    return page
+    return text
 
 
 def _environment() -> Any:
@@ -64,7 +65,6 @@ def _environment() -> Any:
         "grades": [_slug(grade) for grade in SIGNS],
         "number": number,
         "plot": lambda series: Markup(plot(series)),
-        "searched": _searched,
         "signs": SIGNS,
         "warmth": warmth,
     }

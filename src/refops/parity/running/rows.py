@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from refops.parity.record import GRADES, Record
-from refops.parity.running.kinds import Excused, graded
+from refops.parity.record import Record
+from refops.parity.running.kinds import UNJUDGED, Excused, graded
 from refops.parity.running.matrix import in_order
 
 # every grade a record, check or subject can have, the gravest first, with its sign
@@ -39,7 +39,10 @@ class Row:
 
 
 def unjudged(record: Record) -> str:
-    """Why a record could not be judged; empty where it was."""
+    """Why a record, or some case of it, could not be judged; empty where all was."""
+    for finding in record.findings:
+        if finding.kind == UNJUDGED:
+            return f"{record.key}: {finding.message}"
     silent = record.outcome == "error" and not graded(record)
     return f"{record.key}: {record.reason or 'no reason was given'}" if silent else ""
 
@@ -53,11 +56,9 @@ def grade_of(record: Record, excused: Excused = NOTHING) -> str:
     """
     if record.outcome == "skipped":
         return "skipped"
-    if unjudged(record):
-        return "not judged"
     found = [(grade, (grade, name) in excused) for grade, name, _ in graded(record)]
-    left = [grade for grade, is_excused in found if not is_excused]
-    return min(left, key=GRADES.index) if left else "accepted" if found else "right"
+    left = [grade for grade, is_excused in found if not is_excused] + ["not judged"] * bool(unjudged(record))
+    return gravest(left) if left else "accepted" if found else "right"
 
 
 def rows(records: Sequence[Record], excused: Excused = NOTHING) -> tuple[Row, ...]:

@@ -204,7 +204,7 @@ def _details(out: Console, verdict: Verdict, show: int) -> None:
         _kind(out, kind, scripted=cause not in told and len(told) < SCRIPTS)
         told.add(cause)
     if len(verdict.failing) > show:
-        out.print(f"... and {count(len(verdict.failing) - show, 'more kind')} of failing\n")
+        out.print(f"... and {count(len(verdict.failing) - show, 'more kind')} of finding for which it fails\n")
     for grade, line in verdict.notes:
         out.print(escape(line), style=STYLES[grade][1], soft_wrap=True)
     if verdict.notes:

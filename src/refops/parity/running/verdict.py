@@ -1,7 +1,9 @@
 """The verdict on one subject: what is wrong, what differs, what was accepted, and one sentence its author acts on.
 
 A pure function of records. Only `wrong` fails a subject; `strict`, which binds references and drop-ins, fails it on
-`differs` too; and who refused most of what was asked has not been judged, so does not pass.
+`differs` too; and who refused most of what was asked has not been judged, so does not pass. Cases that were left out,
+because they need what the subject does not offer, were not asked: they are told, and the sentence says where they are
+most.
 """
 
 from __future__ import annotations
@@ -10,11 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from refops.parity.record import GRADES, Record
-from refops.parity.running.kinds import Excused, Kind, graded, kinds, left_out, refuses, unique
+from refops.parity.running.kinds import Excused, Kind, graded, kinds, refuses, unique
 from refops.parity.running.matrix import count, foreign, grouped, label
 from refops.parity.running.rows import PASSING, Row, grade_of, rows, unjudged
 
 NOTHING_RAN = 5  # pytest's number
+DECLARED = "declared"  # so begin the reasons for leaving cases out that a declared domain gives
 NAMED = 3  # kinds a sentence names
 
 
@@ -41,7 +44,7 @@ class Verdict:
     @property
     def too_little(self) -> bool:
         """Whether fewer than half of the cases were answered, or none of those that were left to ask."""
-        return 2 * self.answered < self.asked or (self.asked == 0 and any(_unanswered(k) for k in self.accepted))
+        return 2 * self.answered < self.asked or (self.asked == 0 and any(refuses(k.name) for k in self.accepted))
 
     @property
     def exit_code(self) -> int:
@@ -76,6 +79,8 @@ class Verdict:
             return "nothing ran" + "".join(f": {row.reason}" for row in self.rows[:1] if row.reason)
         parts = [self._head(), *[_too_little(self)] * (self.too_little and self.grade == "wrong")]
         parts += [count(len(self.differs), "difference")] * bool(self.differs and self.grade != "differs")
+        out = sum(kind.cases for kind in self.differs if kind.left_out)
+        parts += [f"{out} of {count(out + self.asked, 'case')} left out"] * (out > self.asked)
         passed = f"{count(self.passing, 'check')} passed"
         return f"right: {passed}" if parts == ["right"] else " · ".join([*parts, passed])
 
@@ -120,19 +125,20 @@ class Verdict:
     def notes(self) -> list[tuple[str, str]]:
         """Everything that is not among `failing`, one line each, with its grade."""
         lines = [("differs", f"differs: {kind}") for kind in self.differs if not self.strict]
-        lines += [("less accurate", f"less accurate: {_less(kind)}") for kind in self.less_accurate]
+        if self.grade != "less accurate" or len(self.less_accurate) > NAMED:  # else the sentence says it
+            lines += [("less accurate", f"less accurate: {_less(kind)}") for kind in self.less_accurate]
         for kind in self.accepted:
             wrong = kind.grade == "wrong"
             word, grade = ("ACCEPTED, WRONG", "wrong") if wrong else ("accepted", "accepted")
-            lines.append((grade, f"{word}: {kind if wrong else kind.name} — {kind.reason or 'no reason was given'}"))
+            what = str(kind) if wrong or kind.left_out else kind.name
+            lines.append((grade, f"{word}: {what} — {kind.reason or 'no reason was given'}"))
         lines += [("accepted", f"accepted, but no longer met: {name}") for name in self.unmet]
         return lines + [("not judged", f"not judged: {reason}") for reason in self.unjudged]
 
 
 def _listed(names: Sequence[str]) -> str:
     """The first few; a sentence is not a list."""
-    more = [f"{len(names) - NAMED} more"] * (len(names) > NAMED)
-    return ", ".join([*names[:NAMED], *more])
+    return ", ".join(names[:NAMED]) + f" and {len(names) - NAMED} more" * (len(names) > NAMED)
 
 
 def _too_little(verdict: Verdict) -> str:
@@ -144,10 +150,6 @@ def _less(kind: Kind) -> str:
     head, colon, cause = kind.message.partition(": ")
     dtypes = [] if any(dtype in kind.message for dtype in kind.dtypes) else [", ".join(kind.dtypes)]
     return " in ".join([head, *filter(None, dtypes)]) + (colon + cause or (f": {kind.cause}" if kind.cause else ""))
-
-
-def _unanswered(kind: Kind) -> bool:
-    return kind.left_out or refuses(kind.name)
 
 
 def verdict(records: Sequence[Record], accepted: Mapping[str, str] | None = None, strict: bool = False) -> Verdict:
@@ -170,7 +172,7 @@ def verdict(records: Sequence[Record], accepted: Mapping[str, str] | None = None
     met = {name for kind, _ in found for name in kind.names}
     excused = frozenset((kind.grade, kind.name) for kind in granted)
     ran = [r for r in records if r.outcome != "skipped"]
-    asked, answered = _answered(ran, excused)
+    asked, answered = _answered(records, excused)
     by_grade = [tuple(kind for kind in counted if kind.grade == grade) for grade in GRADES]
     return Verdict(
         name=next((label(r) for r in records if r.subject), label(records[0]) if records else ""),
@@ -207,6 +209,8 @@ def exit_code(found: Sequence[Verdict]) -> int:
 
 def _reason(kind: Kind, accepted: Mapping[str, str]) -> str | None:
     """Why it is accepted; None where it is not."""
+    if kind.left_out and kind.message.startswith(DECLARED):
+        return "its author says so"
     reasons = [accepted[name].strip() for name in kind.names if name in accepted]
     reason = next((r for r in reasons if r), "")
     return reason if reasons and (reason or kind.grade != "wrong") else None
@@ -228,7 +232,6 @@ def _answered(records: Sequence[Record], excused: Excused) -> tuple[int, int]:
             if refuses(name):
                 refused[finding.case] = (grade, name) in excused
         cases = max(record.cases, len(refused))
-        out = sum(kind.cases for kind in left_out([record]) if (kind.grade, kind.name) not in excused)
-        asked += cases - sum(refused.values()) + out
+        asked += cases - sum(refused.values())
         answered += cases - len(refused)
     return asked, answered
