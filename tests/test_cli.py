@@ -59,7 +59,7 @@ def output(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
         (["check", MINE, "--like", "LayerNorm", "--state", "scale"], "name=value"),
         (["check", "LayerNorm", "--strict"], "module:Name"),
         (["check", MINE, "--like", "LayerNorm", "--accept", "wrong:value="], "name=value"),
-        (["check", "--state-map", "scale=weight"], "module:Name"),
+        (["check", "--state", "weight=scale"], "module:Name"),
         (["check", "--json", "no/such/folder/run.json"], "folder does not exist"),
         (["check", "--colour"], "--colour"),
         (["chekc"], "chekc"),

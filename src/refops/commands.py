@@ -93,9 +93,7 @@ def check(
             help="Specs, or module:Name of your own with --like; none means every spec.", show_default=False
         ),
     ] = None,
-    like: Annotated[
-        str | None, typer.Option(help="The spec it is judged as, or your own eager module:reference.")
-    ] = None,
+    like: Annotated[str | None, typer.Option(help="The spec, or your own module:reference.")] = None,
     device: Device = "cpu",
     dtype: Annotated[list[str] | None, typer.Option(help="Only this dtype; may be given again.")] = None,
     check: Annotated[list[str] | None, typer.Option(help="Only this check; may be given again.")] = None,
@@ -144,7 +142,8 @@ def check(
         }
         options = CheckOptions(
             names=tuple(names or ()), like=like, device=device, dtypes=tuple(dtype or ()), checks=tuple(check or ()),
-            cases=tuple(case or ()), level=level, workers=workers, timeout=timeout, drop_in=drop_in, strict=strict, by_hand=by_hand,
+            cases=tuple(case or ()), level=level, workers=workers, timeout=timeout, drop_in=drop_in, strict=strict,
+            by_hand=by_hand,
             domain={k: v for k, v in domain.items() if v}, json=json, html=html, last_failed=last_failed,
             keyword=keyword,
         )  # fmt: skip

@@ -39,6 +39,12 @@ class Domain:
     state: Mapping[str, Place] = field(default_factory=dict)
     unsupported: Callable[[Case], bool] | None = None
 
+    @property
+    def accepted(self) -> dict[str, str]:
+        """Every kind of finding that is accepted, with its reason: those named, and arguments not offered."""
+        lacking = {f"not offered: {name}": "declared: without" for name in self.without}
+        return {**lacking, **self.accepts}
+
     def __post_init__(self) -> None:
         """Refuse what would accept faults silently.
 

@@ -41,6 +41,8 @@ def main_check(options: CheckOptions) -> int:
     for spec, subject in subjects:
         next(iter(items(spec, subject, checks=options.checks)), None)  # refuses unknown names before anything starts
     run = Run(options)
+    run.strict = options.foreign and any(subject.strict for _, subject in subjects)
+    run.accepted = {kind: why for _, subject in subjects for kind, why in subject.domain.accepted.items()}
     started = time.perf_counter()
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers side by side: one thread each
     torch.set_num_threads(1)
@@ -50,9 +52,7 @@ def main_check(options: CheckOptions) -> int:
     run.save(finished=True, interrupted=code == pytest.ExitCode.INTERRUPTED)
     if run.trouble:
         console(stderr=True).print("\n".join(run.trouble), markup=False)
-    accepted = {kind: why for _, subject in subjects for kind, why in subject.domain.accepts.items()}
-    strict = options.foreign and any(subject.strict for _, subject in subjects)
-    result = conclude(run.records, seconds=seconds, accepted=accepted, strict=strict)
+    result = conclude(run.records, seconds=seconds, accepted=run.accepted, strict=run.strict)
     if run.ended:
         console().print(run.ended)
     elif code == pytest.ExitCode.INTERRUPTED:
@@ -91,6 +91,8 @@ class Run:
     records: list[Record] = field(default_factory=list)
     trouble: list[str] = field(default_factory=list)
     progress: Progress = field(default_factory=Progress)
+    accepted: dict[str, str] = field(default_factory=dict)
+    strict: bool = False
     started: bool = False
     lost: int = 0  # items in a row that hung or died
     ended: str = ""
@@ -155,12 +157,14 @@ class Run:
             with file.open("w" if len(self.records) == 1 else "a", encoding="utf-8") as stream:
                 stream.write(self.records[-1].to_json() + "\n")
         elif file is not None:
-            write_records(file, self.records, **about(self.options), interrupted=interrupted)
+            facts = {**about(self.options), "accepted": self.accepted, "strict": self.strict}
+            write_records(file, self.records, **facts, interrupted=interrupted)
         if finished and self.options.html is not None and self.records:
             from refops.parity.running.report import Run as Written
             from refops.parity.running.report import write
 
-            write(Written(tuple(self.records), about(self.options)), html_file=self.options.html)
+            written = Written(tuple(self.records), about(self.options), self.accepted, self.strict)
+            write(written, html_file=self.options.html)
 
 
 def about(options: CheckOptions) -> dict[str, str]:

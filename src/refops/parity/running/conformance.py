@@ -306,7 +306,7 @@ def check(
         True
     """
     claims = Domain(**domain)
-    started, report = time.perf_counter(), Report(accepted=claims.accepts, strict=strict or drop_in)
+    started, report = time.perf_counter(), Report(accepted=claims.accepted, strict=strict or drop_in)
     wanted = conforms(
         subject, to=like, device=device, checks=checks, level=level,
         drop_in=drop_in, strict=strict, by_hand=by_hand, **domain,
