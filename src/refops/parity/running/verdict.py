@@ -19,6 +19,16 @@ from refops.parity.running.rows import PASSING, Row, grade_of, rows, unjudged
 NOTHING_RAN = 5  # pytest's number
 DECLARED = "declared"  # so begin the reasons for leaving cases out that a declared domain gives
 NAMED = 3  # kinds a sentence names
+FOLLOWS = {
+    "value": (
+        "gradient", "double_backward", "jacobian", "modes", "layout", "laws", "compile", "dynamic", "autocast", "vmap",
+        "functional_call", "forward_mode", "export", "checkpoint", "distributed", "frozen", "fresh", "grad_modes",
+        "limits", "inputs", "buffers",
+    ),
+    "gradient": ("double_backward", "jacobian", "compile", "forward_mode", "checkpoint", "frozen", "distributed"),
+    "trajectory": ("groups", "schedulers", "closure", "memory", "sparse", "complex", "exchange", "gradients"),
+}  # fmt: skip
+"""Kinds that are wrong where the first one is, for no reason of their own: whoever mends it sees what is left."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +38,7 @@ class Verdict:
     name: str
     spec: str
     wrong: tuple[Kind, ...] = ()
+    follows: tuple[Kind, ...] = ()
     differs: tuple[Kind, ...] = ()
     less_accurate: tuple[Kind, ...] = ()
     accepted: tuple[Kind, ...] = ()
@@ -124,7 +135,10 @@ class Verdict:
     @property
     def notes(self) -> list[tuple[str, str]]:
         """Everything that is not among `failing`, one line each, with its grade."""
-        lines = [("differs", f"differs: {kind}") for kind in self.differs if not self.strict]
+        lines = [("wrong", f"wrong as well, as follows: {', '.join(k.name for k in self.follows)}")] * bool(
+            self.follows
+        )
+        lines += [("differs", f"differs: {kind}") for kind in self.differs if not self.strict]
         if self.grade != "less accurate" or len(self.less_accurate) > NAMED:  # else the sentence says it
             lines += [("less accurate", f"less accurate: {_less(kind)}") for kind in self.less_accurate]
         for kind in self.accepted:
@@ -173,11 +187,13 @@ def verdict(records: Sequence[Record], accepted: Mapping[str, str] | None = None
     excused = frozenset((kind.grade, kind.name) for kind in granted)
     ran = [r for r in records if r.outcome != "skipped"]
     asked, answered = _answered(records, excused)
+    first = {name for kind in counted if kind.grade == "wrong" for name in FOLLOWS.get(kind.name, ())}
     by_grade = [tuple(kind for kind in counted if kind.grade == grade) for grade in GRADES]
     return Verdict(
         name=next((label(r) for r in records if r.subject), label(records[0]) if records else ""),
         spec=records[0].spec if records else "",
-        wrong=by_grade[0],
+        wrong=tuple(kind for kind in by_grade[0] if kind.name not in first),
+        follows=tuple(kind for kind in by_grade[0] if kind.name in first),
         differs=by_grade[1],
         less_accurate=by_grade[2],
         accepted=tuple(granted),
