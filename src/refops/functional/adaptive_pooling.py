@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from refops.functional.adaptive_bins import find_max, flat_index, mean
+from refops.functional.memory_format import following
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -301,7 +302,7 @@ def _mean(n: int, input: Tensor, output_size: Size) -> Tensor:
         raise RuntimeError(f"input must not have an empty spatial axis, in 3d no channels, got {tuple(input.shape)}")
     if not input.is_floating_point():
         raise NotImplementedError(f"input must be floating, got {input.dtype}")
-    return mean(input, sizes)
+    return _arranged(n, mean(input, sizes), input)
 
 
 def _maximum(n: int, input: Tensor, output_size: Size) -> tuple[Tensor, Tensor]:
@@ -314,7 +315,12 @@ def _maximum(n: int, input: Tensor, output_size: Size) -> tuple[Tensor, Tensor]:
         raise NotImplementedError(f"input must be floating, got {input.dtype}")
     at = flat_index(find_max(input, sizes), input.shape[-n:])  # (N, C, *O)
     values = input.reshape(*input.shape[:-n], input.shape[-n:].numel()).gather(-1, at.flatten(-n))
-    return values.reshape(at.shape), at
+    return _arranged(n, values.reshape(at.shape), input), _arranged(n, at, input)
+
+
+def _arranged(n: int, output: Tensor, input: Tensor) -> Tensor:
+    """In the memory format of native's kernels, which know of channels last in two dimensions only."""
+    return following(output, input) if n == 2 else output.contiguous()
 
 
 def _sizes(n: int, input: Tensor, output_size: Any) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from refops.functional.memory_format import following
 from refops.functional.normalization import check_channels, check_dtypes, scale_and_shift, standardise, wide_dtype
 
 __all__ = ["batch_norm", "instance_norm"]
@@ -58,6 +59,7 @@ def batch_norm(
     _check_statistics(running_mean, running_var, not training, momentum)
     check_channels(input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     check_dtypes(input, weight=weight, bias=bias, running_mean=running_mean, running_var=running_var)
+    input = following(input, input)  # and so the output
     if not training and running_mean is not None and running_var is not None:
         return _by_remembered(input, running_mean, running_var, weight, bias, eps)
     scale, shift = (None if p is None else _per_channel(input, p) for p in (weight, bias))
@@ -103,6 +105,7 @@ def instance_norm(
     _check_statistics(running_mean, running_var, not use_input_stats, momentum)
     check_channels(input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     check_dtypes(input, weight=weight, bias=bias)
+    input = input.contiguous()  # and so the output
     if not use_input_stats and running_mean is not None and running_var is not None:
         return _by_remembered(input, running_mean, running_var, weight, bias, eps)
     scale, shift = (None if p is None else _per_channel(input, p) for p in (weight, bias))

@@ -13,7 +13,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from refops.functional.autocast import autocasting, without_autocast
 from refops.functional.contraction import Contraction, Geometry
+from refops.functional.memory_format import following
 from refops.functional.padding import pad
 from refops.functional.window import tuple_of
 
@@ -107,11 +109,10 @@ def convolve(
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Conv2d.html
     """
-    device = input.device.type
-    if device != "meta" and torch.is_autocast_enabled(device):
-        low = torch.get_autocast_dtype(device)
+    if autocasting(input):
+        low = torch.get_autocast_dtype(input.device.type)
         input, weight, bias = _lowered(input, low), _lowered(weight, low), None if bias is None else _lowered(bias, low)
-        with torch.autocast(device, enabled=False):
+        with without_autocast(input):
             return convolve(n, input, weight, bias, stride, padding, dilation, groups, padding_mode)
     _require_rank(n, weight)
     kernel_size = tuple(weight.shape[2:])
@@ -122,14 +123,13 @@ def convolve(
     _require_fitting(n, input, weight, bias, groups)
     batch = input if input.dim() == n + 2 else input[None]  # (N, C, *S)
     positions = _positions(batch.shape[2:], kernel_size, widths, stride, dilation)
-    if any(map(any, widths)):
-        batch = _padded(batch, widths, "constant")
-    geometry = Geometry(tuple(batch.shape[2:]), kernel_size, positions, stride, dilation, groups)
+    padded = _padded(batch, widths, "constant") if any(map(any, widths)) else batch
+    geometry = Geometry(tuple(padded.shape[2:]), kernel_size, positions, stride, dilation, groups)
     exact = torch.float32 if input.dtype in (torch.float16, torch.bfloat16) else input.dtype
-    output: Tensor = Contraction.apply(batch.to(exact), weight.to(exact), None, geometry)  # (N, O, *P)
+    output: Tensor = Contraction.apply(padded.to(exact), weight.to(exact), None, geometry)  # (N, O, *P)
     if bias is not None:
         output = output + bias.to(exact).view(-1, *(1,) * n)
-    output = output.to(input.dtype)
+    output = following(output.to(input.dtype), batch, weight)
     return output if input.dim() == n + 2 else output[0]
 
 

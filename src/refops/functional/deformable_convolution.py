@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from refops.functional.activation import sigmoid
+from refops.functional.autocast import autocasting, without_autocast
 from refops.functional.convolution import _padded, _positions, _widths, conv2d, convolve
 from refops.functional.derivative import widened
 from refops.functional.padding import pad
@@ -71,8 +72,8 @@ def deform_conv2d(
         >>> deform_conv2d(torch.tensor([[[[1.0, 2.0, 4.0]]]]), offset, torch.ones(1, 1, 1, 1))
         tensor([[[[1.5000, 3.0000, 2.0000]]]])
     """
-    if _autocasting(input):
-        with torch.autocast(input.device.type, enabled=False):
+    if autocasting(input):
+        with without_autocast(input):
             x, moves, kernel, shift, factor = map(_single, (input, offset, weight, bias, mask))
             return deform_conv2d(x, moves, kernel, shift, stride, padding, dilation, factor).to(input.dtype)
     _require_kernel(input, offset, weight, bias, mask)
@@ -131,8 +132,8 @@ def deformable_conv2d(
         tensor([[[9., 9.],
                  [9., 9.]]])
     """
-    if _autocasting(input):
-        with torch.autocast(input.device.type, enabled=False):
+    if autocasting(input):
+        with without_autocast(input):
             x, kernel, shift, predictor, start = map(_single, (input, weight, bias, offset_weight, offset_bias))
             output = deformable_conv2d(x, kernel, shift, predictor, start, stride, padding, dilation, modulated)
             return output.to(input.dtype)
@@ -157,10 +158,6 @@ def deformable_conv2d(
     output = deform_conv2d(batch, predicted[:, :pairs], widened(weight), shift, stride, padding, dilation, mask)
     output = output.to(input.dtype)
     return output if input.dim() == 4 else output[0]
-
-
-def _autocasting(input: Tensor) -> bool:
-    return input.device.type != "meta" and torch.is_autocast_enabled(input.device.type)
 
 
 def _single(tensor: Tensor | None) -> Any:

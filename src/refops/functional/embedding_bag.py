@@ -133,7 +133,7 @@ def _bags(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> _
     number = offsets.shape[0] - (1 if include_last_offset else 0)
     if number < 0:
         raise RuntimeError("offsets must have at least one entry with include_last_offset, got none")
-    if offsets.shape[0] and not torch.compiler.is_compiling():
+    if offsets.shape[0] and not offsets.is_meta and not torch.compiler.is_compiling():
         first, last = int(offsets[0]), int(offsets[-1])
         if first != 0 or last > count:
             raise RuntimeError(f"offsets must begin with 0 and not exceed the {count} entries, got {offsets}")

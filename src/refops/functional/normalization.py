@@ -23,6 +23,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from refops.functional.memory_format import following
+
 __all__ = ["group_norm", "layer_norm", "rms_norm"]
 
 
@@ -102,7 +104,7 @@ def group_norm(
     groups = (num_groups, input.shape[1] // num_groups)
     grouped = input.reshape(input.shape[0], *groups, input.shape[2:].numel())  # (N, G, C/G, S)
     weight, bias = (None if p is None else p.reshape(*groups, 1) for p in (weight, bias))  # (G, C/G, 1)
-    return standardise(grouped, (2, 3), weight, bias, eps)[0].reshape(input.shape)  # (N, C, *S)
+    return following(standardise(grouped, (2, 3), weight, bias, eps)[0].reshape(input.shape), input)  # (N, C, *S)
 
 
 def layer_norm(
@@ -136,7 +138,7 @@ def layer_norm(
     input, weight, bias = _float_under_autocast(input, weight, bias)
     axes = _last_axes(input, normalized_shape, weight=weight, bias=bias)
     check_dtypes(input, weight=weight, bias=bias)
-    return standardise(input, axes, weight, bias, eps)[0]
+    return standardise(input.contiguous(), axes, weight, bias, eps)[0]
 
 
 def rms_norm(
@@ -167,7 +169,7 @@ def rms_norm(
     check_dtypes(input)
     axes = _last_axes(input, normalized_shape, ValueError, weight=weight)
     eps = torch.finfo(wide_dtype(input)).eps if eps is None else eps
-    return standardise(input, axes, weight, None, eps, centred=False)[0]
+    return following(standardise(input, axes, weight, None, eps, centred=False)[0], input)
 
 
 def standardise(

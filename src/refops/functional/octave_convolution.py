@@ -18,6 +18,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from refops.functional.autocast import autocasting, without_autocast
 from refops.functional.convolution import Size, _lowered, convolve
 from refops.functional.derivative import widened
 from refops.functional.pooling import avg_pool2d
@@ -91,10 +92,10 @@ def octave_conv2d(
         (torch.Size([1, 5, 5]), tensor([[[2., 2.],
                  [2., 2.]]]))
     """
-    if weight.device.type != "meta" and torch.is_autocast_enabled(weight.device.type):
+    if autocasting(weight):
         dtype = torch.get_autocast_dtype(weight.device.type)
         x, y, bias = (None if tensor is None else _lowered(tensor, dtype) for tensor in (high, low, bias))
-        with torch.autocast(weight.device.type, enabled=False):
+        with without_autocast(weight):
             return octave_conv2d(x, y, _lowered(weight, dtype), bias, alpha_in, alpha_out, stride, dilation, groups)
     c, o = _require_channels(weight, bias, alpha_in, alpha_out, groups)  # C_h and O_h
     _require_map("high", high, weight, c)

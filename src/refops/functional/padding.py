@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from refops.functional.memory_format import following
+
 __all__ = ["pad"]
 
 Widths = list[tuple[int, int]]  # before and after, for each axis in their order
@@ -51,8 +53,9 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     _require_pairs(input, pad)
     widths = list(zip(pad[0::2], pad[1::2], strict=True))[::-1]  # in the order of the axes
     if mode == "constant":
-        return _surrounded(*_cut(input, widths), 0.0 if value is None else value)
+        return _surrounded(input, widths, 0.0 if value is None else value)
     _require_supported(input, widths, mode, value)
+    given = input
     if mode == "circular":
         input, widths = _cut(input, widths)
     for axis, (before, after) in enumerate(widths, start=-len(widths)):
@@ -60,7 +63,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
         _require_reachable(size, before, after, mode)
         shown = torch.arange(-before, size + after, device=input.device)  # 0 ... S - 1 is the input itself
         input = input.index_select(axis, RULES[mode](shown, size))
-    return input
+    return input if mode == "circular" else following(input, given)
 
 
 RULES: dict[str, Callable[[Tensor, int], Tensor]] = {
@@ -81,13 +84,17 @@ def _cut(input: Tensor, widths: Widths) -> tuple[Tensor, Widths]:
 
 def _surrounded(input: Tensor, widths: Widths, value: float) -> Tensor:
     """`value` everywhere, then the input copied into the middle."""
+    given = input
+    input, widths = _cut(input, widths)
+    if not any(map(any, widths)):
+        return input.clone()
     lead = input.dim() - len(widths)
     sizes = input.shape[lead:]
     padded = [size + before + after for size, (before, after) in zip(sizes, widths, strict=True)]
     output = input.new_full((*input.shape[:lead], *padded), value)
     middle: list[Any] = [slice(before, before + size) for size, (before, _) in zip(sizes, widths, strict=True)]
     output[(..., *middle)] = input
-    return output
+    return following(output, given)
 
 
 def _require_pairs(input: Tensor, pad: Sequence[int]) -> None:

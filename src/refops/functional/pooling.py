@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from refops.functional.memory_format import following
 from refops.functional.pooling_axes import Size, find_max, flat_index, mean
 from refops.functional.window import tuple_of
 
@@ -152,7 +153,7 @@ def max_pool1d_with_indices(
         (tensor([[5., 4.]]), tensor([[1, 3]]))
     """
     values, places, axes = find_max(1, input, kernel_size, stride, padding, dilation, ceil_mode)
-    return values, flat_index(places, axes)
+    return values, following(flat_index(places, axes), input)
 
 
 def max_pool2d_with_indices(
@@ -180,7 +181,7 @@ def max_pool2d_with_indices(
         (tensor([[[4.]]]), tensor([[[4]]]))
     """
     values, places, axes = find_max(2, input, kernel_size, stride, padding, dilation, ceil_mode)
-    return values, flat_index(places, axes)
+    return values, following(flat_index(places, axes), input)
 
 
 def max_pool3d_with_indices(
@@ -208,7 +209,7 @@ def max_pool3d_with_indices(
         (tensor([[[[7.]]]]), tensor([[[[7]]]]))
     """
     values, places, axes = find_max(3, input, kernel_size, stride, padding, dilation, ceil_mode)
-    return values, flat_index(places, axes)
+    return values, following(flat_index(places, axes), input)
 
 
 def avg_pool1d(

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from refops.functional.memory_format import following
 from refops.functional.padding import pad
 from refops.functional.window import tuple_of
 
@@ -111,7 +112,7 @@ def find_max(
     for dim in range(-1, -n - 1, -1):  # the last axis first: among equals, row-major order decides
         places.append(_place_of_max(values.detach(), dim, axes[dim]))
         values = values.gather(dim, places[-1])  # (N, C, *E) to (N, C, *O), axis after axis
-    return values, places, axes
+    return following(values, input), places, axes
 
 
 def _place_of_max(values: Tensor, dim: int, axis: Axis) -> Tensor:
@@ -167,7 +168,8 @@ def mean(
         divisor = divisor_override
     elif ceil_mode or not count_include_pad:
         divisor = _window_sizes(axes, count_include_pad, input.device)  # (*O)
-    return torch.div(total, divisor, rounding_mode=None if input.is_floating_point() else "trunc").to(input.dtype)
+    output = torch.div(total, divisor, rounding_mode=None if input.is_floating_point() else "trunc").to(input.dtype)
+    return following(output, input) if n == 2 else output.contiguous()
 
 
 def _window_sizes(axes: Sequence[Axis], count_include_pad: bool, device: torch.device) -> Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from refops.functional.activation import leaky_relu
+from refops.functional.autocast import autocasting
 from refops.functional.derivative import FromInput, FromOutput, applied, floating, overwritten, saved, widened
 
 __all__ = ["elu", "hardswish", "hardtanh", "prelu", "relu6", "rrelu"]
@@ -81,10 +82,9 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 
 def _autocast(input: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """Autocast runs prelu in half precision."""
-    device = input.device.type
-    if not torch.is_autocast_enabled(device) or input.dtype == torch.float64:
+    if not autocasting(input) or input.dtype == torch.float64:
         return input, weight
-    dtype = torch.get_autocast_dtype(device)
+    dtype = torch.get_autocast_dtype(input.device.type)
     return input.to(dtype), weight.to(dtype)
 
 
@@ -130,10 +130,10 @@ def rrelu(
     if lower > upper:
         raise RuntimeError(f"lower must be at most upper, got {lower} and {upper}")
     if not training:
-        return leaky_relu(input, (lower + upper) / 2, inplace)
+        return leaky_relu(input if inplace else input.contiguous(), (lower + upper) / 2, inplace)
     if inplace:
         return overwritten(input, rrelu, lower, upper, training)
-    x = widened(floating(input, "rrelu"))
+    x = widened(floating(input, "rrelu")).contiguous()
     return (x * _drawn_slopes(x.detach(), lower, upper)).to(input.dtype)
 
 

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from refops.functional.attention import mask_as_bias, scaled_dot_product_attention
+from refops.functional.autocast import autocasting
 from refops.functional.derivative import widened
 
 __all__ = ["relative_attention", "skew"]
@@ -109,7 +110,7 @@ def _check_table(query: Tensor, key: Tensor, relative_key: Tensor) -> None:
             raise RuntimeError(f"{name} must have at least 2 axes, (*B, length, features), got {tuple(x.shape)}")
     if relative_key.dim() < 2 or relative_key.shape[-2] % 2 == 0:
         raise ValueError(f"relative_key must have 2 * max_len - 1 rows, got {tuple(relative_key.shape)}")
-    if relative_key.dtype != query.dtype and not torch.is_autocast_enabled(query.device.type):
+    if relative_key.dtype != query.dtype and not autocasting(query):
         raise RuntimeError(f"relative_key must have query's dtype {query.dtype}, got {relative_key.dtype}")
     if relative_key.shape[-1] != query.shape[-1]:
         raise ValueError(f"relative_key must have query's {query.shape[-1]} features, got {relative_key.shape[-1]}")

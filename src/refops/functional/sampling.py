@@ -211,8 +211,8 @@ def sample(
     """
     temperature = _require_temperature(temperature)
     x = _require_classes(logits).detach().double()
-    compiling = torch.compiler.is_compiling()  # then nothing may hang on the numbers
-    if not compiling and not bool(((x < torch.inf).all(-1) & (x > -torch.inf).any(-1)).all()):
+    numbers = not x.is_meta and not torch.compiler.is_compiling()  # else there are none to look at
+    if numbers and not bool(((x < torch.inf).all(-1) & (x > -torch.inf).any(-1)).all()):
         raise ValueError("logits must be numbers or -inf, and not all -inf in a row, got a row that is otherwise")
     soft = temperature_softmax(top_k_filter(x, top_k), temperature)
     kept = top_p_filter(soft.log(), top_p)

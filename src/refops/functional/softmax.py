@@ -69,7 +69,7 @@ def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
     """
     axis = _axis(input, dim, "softmax", _stacklevel)
     input = floating(_cast(input, dtype), "softmax")
-    return applied(_Softmax, input, axis) if input.numel() else input.clone()
+    return applied(_Softmax, input.contiguous(), axis) if input.numel() else input.clone()
 
 
 class _LogSoftmax(FromOutput):
@@ -106,4 +106,4 @@ def log_softmax(
     """
     axis = _axis(input, dim, "log_softmax", _stacklevel)
     input = floating(_cast(input, dtype), "log_softmax")
-    return applied(_LogSoftmax, input, axis) if input.numel() else input.clone()
+    return applied(_LogSoftmax, input.contiguous(), axis) if input.numel() else input.clone()

@@ -15,8 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from refops.functional.autocast import autocasting, without_autocast
 from refops.functional.contraction import Contraction, Geometry
 from refops.functional.convolution import _lowered
+from refops.functional.memory_format import following
 from refops.functional.padding import pad
 from refops.functional.window import tuple_of
 
@@ -112,11 +114,10 @@ def convolve_transposed(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ConvTranspose2d.html; Dumoulin & Visin,
         arXiv 1603.07285, chapter 4.
     """
-    device = input.device.type
-    if device != "meta" and torch.is_autocast_enabled(device):
-        low = torch.get_autocast_dtype(device)
+    if autocasting(input):
+        low = torch.get_autocast_dtype(input.device.type)
         input, weight, bias = _lowered(input, low), _lowered(weight, low), None if bias is None else _lowered(bias, low)
-        with torch.autocast(device, enabled=False):
+        with without_autocast(input):
             return convolve_transposed(n, input, weight, bias, stride, padding, output_padding, groups, dilation)
     _require_fitting(n, input, weight, bias, groups)
     batch = input if input.dim() == n + 2 else input[None]  # (N, C, *P)
@@ -132,8 +133,8 @@ def convolve_transposed(
     exact = torch.float32 if input.dtype in (torch.float16, torch.bfloat16) else input.dtype
     whole: Tensor = Contraction.apply(None, weight.to(exact), batch.to(exact), geometry)  # (N, O, *covered)
     output = _framed(whole, padding, size)
-    output = output.contiguous() if bias is None else output + bias.to(exact).view(-1, *(1,) * n)
-    output = output.to(input.dtype)
+    output = output if bias is None else output + bias.to(exact).view(-1, *(1,) * n)
+    output = following(output.to(input.dtype), batch, weight)
     return output if input.dim() == n + 2 else output[0]
 
 

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from refops.functional.memory_format import following
+
 __all__ = ["max_unpool1d", "max_unpool2d", "max_unpool3d"]
 
 Size = int | Sequence[int]
@@ -142,7 +144,8 @@ def _unpool(
         plane = plane.scatter(-1, indices.flatten(-n), input.flatten(-n))
     except RuntimeError as error:
         raise RuntimeError(f"indices must lie in an output of {sizes}, got {indices}") from error
-    return plane.reshape(*input.shape[:-n], *sizes)
+    output = plane.reshape(*input.shape[:-n], *sizes)
+    return following(output, input) if n == 2 else output  # native's knows of channels last in two dimensions only
 
 
 def _sizes(

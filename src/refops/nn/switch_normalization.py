@@ -47,7 +47,7 @@ class _SwitchNorm(RunningStatistics):
         if self.training and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
             if self.momentum is None:  # the plain average of all batches so far
-                momentum = 1.0 / float(self.num_batches_tracked)
+                momentum = 1.0 if self.num_batches_tracked.is_meta else 1.0 / float(self.num_batches_tracked)
         return switch_norm(
             input,
             self.running_mean,

@@ -75,13 +75,16 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
 
 def _products(x: Tensor, y: Tensor) -> Tensor:
     """Every product, then their sum: (B, N, K, 1) * (B, 1, K, M), summed over K; half precision in float32."""
-    kind = x.device.type
-    if torch.is_autocast_enabled(kind) and x.is_floating_point() and x.dtype != torch.float64:
-        x, y = (t.to(torch.get_autocast_dtype(kind)) for t in (x, y))
+    if _autocasting(x) and x.is_floating_point() and x.dtype != torch.float64:
+        x, y = (t.to(torch.get_autocast_dtype(t.device.type)) for t in (x, y))
     dtype = x.dtype
     if dtype in (torch.float16, torch.bfloat16):
         x, y = x.float(), y.float()
-    return sum(unsqueeze(x, 3) * unsqueeze(y, 1), 2, dtype=x.dtype).to(dtype)
+    return sum(unsqueeze(x, 3) * unsqueeze(y, 1), 2, dtype=x.dtype).to(dtype).contiguous()
+
+
+def _autocasting(x: Tensor) -> bool:
+    return x.device.type != "meta" and torch.is_autocast_enabled(x.device.type)
 
 
 def _require(rank: int, input: Tensor, mat2: Tensor) -> None:
@@ -90,7 +93,7 @@ def _require(rank: int, input: Tensor, mat2: Tensor) -> None:
             raise RuntimeError(f"{name} must have {rank} axes, got {tuple(tensor.shape)}")
     if input.shape[-1] != mat2.shape[-2]:
         raise RuntimeError(f"mat2 must have {input.shape[-1]} rows as input has columns, got {mat2.shape[-2]}")
-    if input.dtype != mat2.dtype and not torch.is_autocast_enabled(input.device.type):
+    if input.dtype != mat2.dtype and not _autocasting(input):
         raise RuntimeError(f"mat2 must be {input.dtype} as input is, got {mat2.dtype}")
 
 
@@ -200,6 +203,9 @@ def _pair(x: Tensor, y: Tensor, gone: list[int]) -> Tensor:
     rest = [i for i in range(x.dim()) if i not in inner]
     both = [i for i in rest if x.shape[i] == y.shape[i]]
     mine, theirs = ([i for i in rest if i not in both and t.shape[i] != 1] for t in (x, y))
+    ones = [i for i in rest if x.shape[i] == 1]
+    if ones and mine and ones[-1] < mine[0]:  # as native: the other way round the product lies in the order of the axes
+        x, y, mine, theirs = y, x, theirs, mine
     sizes = [[t.shape[i] for i in axes] for t, axes in ((x, both), (x, mine), (y, theirs), (x, inner))]
     b, n, m, k = [numel(s) for s in sizes]
     rows = reshape(permute(x, both + mine + inner + theirs), (b, n, k))

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from refops.tensor.axes import expand, select, unsqueeze
 from refops.tensor.joining import stack
-from refops.tensor.strides import Ints
+from refops.tensor.strides import Ints, laid_like
 
 __all__ = ["add", "broadcast_shape", "broadcast_tensors", "div", "maximum", "minimum", "mul", "sqrt", "sub", "where"]
 
@@ -201,8 +201,9 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     if not dtype.is_floating_point:
         left = x.remainder(y) if rounding_mode == "floor" else x.abs().remainder(abs(y)) * x.sign()
         return torch.floor_divide(x - left, y)  # without what is left over it is exact
-    x, y = (t if isinstance(t, Tensor) else torch.scalar_tensor(t, dtype=dtype) for t in (x, y))
-    rounded: Tensor = Quotient.apply(*broadcast_tensors(x.to(dtype), y.to(dtype)), rounding_mode == "floor")
+    at = x.device if isinstance(x, Tensor) else y.device
+    x, y = (t.to(dtype) if isinstance(t, Tensor) else torch.scalar_tensor(t, dtype=dtype, device=at) for t in (x, y))
+    rounded: Tensor = Quotient.apply(*broadcast_tensors(x, y), rounding_mode == "floor")
     return rounded
 
 
@@ -378,9 +379,10 @@ def where(condition: Tensor, input: Any, other: Any) -> Tensor:
         t if isinstance(t, Tensor) else torch.scalar_tensor(t, dtype=dtype, device=condition.device)
         for t in (input, other)
     )
-    taken, x, y = _expanded("condition, input and other", condition, x.to(dtype), y.to(dtype))
+    given = condition, x.to(dtype), y.to(dtype)
+    taken, x, y = _expanded("condition, input and other", *given)
     pair = stack([y, x], -1)  # (*S, 2)
-    return select(pair.gather(-1, unsqueeze(taken.to(torch.int64), -1)), -1, 0)
+    return laid_like(select(pair.gather(-1, unsqueeze(taken.to(torch.int64), -1)), -1, 0), *given)
 
 
 def _meet(input: Any, other: Any, floating: bool = False) -> tuple[Any, Any, torch.dtype]:

@@ -16,7 +16,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["Geometry", "Rule", "axis_of", "given_sizes", "numel", "overlaps", "relabel", "require_int", "row_major"]
+__all__ = [
+    "Geometry",
+    "Rule",
+    "axis_of",
+    "given_sizes",
+    "laid_like",
+    "numel",
+    "overlaps",
+    "relabel",
+    "require_int",
+    "row_major",
+]
 
 Ints = tuple[int, ...]
 Geometry = tuple[Ints, Ints, Ints]  # size, stride, and the first index taken along each axis of the input
@@ -111,6 +122,51 @@ def overlaps(size: Sequence[int], stride: Sequence[int]) -> bool:
         if s <= sum(below):
             return True
     return False
+
+
+def laid_like(result: Tensor, *operands: Tensor) -> Tensor:
+    """The result without gaps, in the order of axes in which torch answers for operands that were broadcast to it.
+
+    Example:
+        >>> import torch
+        >>> laid_like(torch.ones(3, 4), torch.ones(3, 1), torch.ones(4, 3).t()).stride()
+        (1, 3)
+    """
+    order = _slowest_first(result.shape, [_steps(result.shape, t) for t in operands])
+    return result.permute(order).contiguous().permute([order.index(axis) for axis in range(len(order))])
+
+
+def _steps(size: Sequence[int], operand: Tensor) -> Ints:
+    """The strides of an operand over a size it is broadcast to: 0 where it is repeated."""
+    missing = len(size) - operand.dim()
+    axes = zip(size[missing:], operand.shape, operand.stride(), strict=True)
+    return (0,) * missing + tuple(0 if m == 1 != n else s for n, m, s in axes)
+
+
+def _slowest_first(size: Sequence[int], strides: Sequence[Sequence[int]]) -> list[int]:
+    """The first operand that steps along both of two axes says which is slower; where none does, the axes stay.
+
+    An axis along which an operand is repeated has stride 0 and says nothing.
+    """
+
+    def slower(i: int, j: int) -> int:
+        for stride in strides:
+            if stride[i] and stride[j] and (stride[i], size[i]) > (stride[j], size[j]):
+                return 1
+            if stride[i] and stride[j] and stride[i] < stride[j]:
+                return -1
+        return 0
+
+    order = list(reversed(range(len(size))))  # fastest first, while it is sorted
+    for place in range(1, len(order)):
+        for before in reversed(range(place)):
+            decided = slower(order[before], order[place])
+            if decided < 0:
+                break
+            if decided > 0:
+                order[before], order[place] = order[place], order[before]
+                place = before
+    return order[::-1]
 
 
 def numel(size: Sequence[int]) -> int:

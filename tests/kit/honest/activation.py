@@ -1,5 +1,6 @@
 """Honest variants of activations: right, but computed in another way."""
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -132,3 +133,31 @@ def log_softmax_moved(input, dim=None, _stacklevel=3, dtype=None):
     if dim is None or input.dim() < 2 or not isinstance(dim, int):
         return F.log_softmax(input, dim, _stacklevel, dtype)
     return F.log_softmax(input.movedim(dim, -1), -1, _stacklevel, dtype).movedim(-1, dim)
+
+
+@honest("functional.softmax", why="on the meta device it answers by the shape alone")
+def softmax_by_shape_on_meta(input, dim=None, _stacklevel=3, dtype=None):
+    if input.is_meta and input.is_floating_point():
+        return (input if dtype is None else input.to(dtype)) * 1
+    return F.softmax(input, dim, _stacklevel, dtype)
+
+
+class _SigmoidByNumPy(torch.autograd.Function):
+    generate_vmap_rule = False
+
+    @staticmethod
+    def forward(ctx, x):
+        with np.errstate(over="ignore"):
+            y = torch.from_numpy(np.asarray(1 / (1 + np.exp(-x.detach().double().cpu().numpy())))).to(x)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):
+        (y,) = ctx.saved_tensors
+        return g * (wide(y) * (1 - wide(y))).to(g.dtype)
+
+
+@honest("functional.sigmoid", why="numpy, which knows neither meta nor vmap and refuses both")
+def sigmoid_by_numpy(input):
+    return _SigmoidByNumPy.apply(input if input.is_floating_point() else input.float())

@@ -181,3 +181,20 @@ def slices_first(
     (k, *ks), (s, *ss), (p, *ps) = map(_triple, (kernel_size, stride or kernel_size, padding))
     slices = F.avg_pool3d(input, (1, *ks), (1, *ss), (0, *ps), ceil_mode, count_include_pad)
     return F.avg_pool3d(slices, (k, 1, 1), (s, 1, 1), (p, 0, 0), ceil_mode, count_include_pad)
+
+
+@honest("AvgPool2d", drop_in=True, why="pools every image by itself and lays the answer out as native does")
+class LaidOutAsNative(nn.AvgPool2d):
+    def forward(self, input: Tensor) -> Tensor:
+        if input.dim() != 4 or not len(input):
+            return super().forward(input)
+        output = torch.cat([super(LaidOutAsNative, self).forward(image) for image in input.split(1)])
+        last = input.is_contiguous(memory_format=torch.channels_last) and not input.is_contiguous()
+        return output.movedim(1, -1).contiguous().movedim(-1, 1) if last else output.contiguous()
+
+
+@honest("AvgPool2d", why="with channels last always, as some kernels work")
+class ChannelsLast(nn.AvgPool2d):
+    def forward(self, input: Tensor) -> Tensor:
+        output = super().forward(input)
+        return output.movedim(-3, -1).contiguous().movedim(-1, -3) if output.dim() > 2 else output

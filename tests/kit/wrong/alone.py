@@ -113,3 +113,50 @@ class NoPrimitiveStep(optim.SGD):
             for p in group["params"]:
                 F.silu(p.real if p.is_complex() else p)
         return super().step(closure)
+
+
+@wrong("AvgPool2d", only="strides", drop_in=True, why="answers row by row where native answers with channels last")
+class RowByRow(nn.AvgPool2d):
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input).contiguous()
+
+
+@wrong("LayerNorm", only="strides", drop_in=True, why="answers in the order of its input's axes, native row by row")
+class AsItsInput(nn.LayerNorm):
+    def forward(self, input: Tensor) -> Tensor:
+        output = super().forward(input)
+        order = sorted(range(input.dim()), key=lambda axis: -input.stride(axis))
+        return output.permute(order).contiguous().permute([order.index(axis) for axis in range(input.dim())])
+
+
+@wrong(
+    "functional.softmax",
+    only="strides",
+    drop_in=True,
+    why="what is no block comes back with the summed axis outside",
+)
+def summed_axis_outside(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+    output = F.softmax(input, dim, _stacklevel, dtype)
+    if dim is None or output.dim() < 2 or input.is_contiguous():
+        return output
+    return output.movedim(dim, 0).contiguous().movedim(0, dim)
+
+
+@wrong("MSELoss", only="meta", why="promises a single number on the meta device, whatever the reduction")
+class AlwaysANumber(nn.MSELoss):
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return (input - target).sum() if input.is_meta else super().forward(input, target)
+
+
+@wrong("functional.embedding", only="meta", why="promises the rows in half precision on the meta device")
+def promises_half(input: Tensor, weight: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    output = F.embedding(input, weight, *args, **kwargs)
+    return output.half() if weight.is_meta else output
+
+
+@wrong("GroupNorm", only="meta", drop_in=True, why="looks at its first weight when it is made")
+class LooksAtItsWeight(nn.GroupNorm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.weight is not None and self.weight.numel() and self.weight[0].item() != 1:
+            raise ValueError(f"weight must begin with 1, got {self.weight[0]}")

@@ -12,6 +12,7 @@ import math
 import torch
 from torch import Tensor
 
+from refops.functional.autocast import without_autocast
 from refops.functional.derivative import floating, widened
 from refops.functional.loss.focal import log_one_plus_exp, log_sum_exp
 from refops.functional.loss.reduction import answered, chosen_reduction, common_dtype, reduced
@@ -210,7 +211,7 @@ def _direction(z: Tensor) -> Tensor:
 def _negatives(z: Tensor) -> Tensor:
     """Log of the sum of exp of each view's products with all but itself and its partner, (2 B, D) to (2 B,)."""
     pairs = len(z) // 2
-    with torch.autocast(z.device.type, enabled=False):
+    with without_autocast(z):
         products = z @ z.t()
     with torch.no_grad():  # what is left out has the exponential 0, and so the gradient 0 by itself
         for place in (-pairs, 0, pairs):

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from refops.functional.autocast import without_autocast
 from refops.functional.derivative import widened
 from refops.functional.loss.metric import check_positive, root
 from refops.functional.loss.reduction import answered, chosen_reduction, reduced
@@ -102,7 +103,7 @@ def _squares(x: Tensor) -> Tensor:
     """
     x = (x - x[:1]).detach()
     lengths = (x * x).sum(1)
-    with torch.autocast(x.device.type, enabled=False):
+    with without_autocast(x):
         return torch.addmm(lengths, x, x.t(), alpha=-2) + lengths.unsqueeze(1)
 
 

@@ -10,6 +10,8 @@ import warnings
 import torch
 from torch import Tensor
 
+from refops.functional.autocast import autocasting
+
 __all__ = ["answered", "chosen_reduction", "common_dtype", "reduced"]
 
 REDUCTIONS = ("none", "mean", "sum")
@@ -68,7 +70,7 @@ def answered(loss: Tensor, dtype: torch.dtype) -> Tensor:
         >>> answered(torch.tensor(0.1), torch.float16).dtype
         torch.float16
     """
-    return loss if torch.is_autocast_enabled(loss.device.type) else loss.to(dtype)
+    return loss if autocasting(loss) else loss.to(dtype)
 
 
 def common_dtype(*tensors: Tensor | None) -> torch.dtype:

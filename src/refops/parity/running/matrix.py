@@ -12,11 +12,12 @@ from refops.parity.record import OUTCOMES, Record
 
 # Order of the columns; a check not named here comes after these, by name.
 COLUMNS = (
-    "value", "gradient", "double_backward", "jacobian", "shape", "dtype", "modes", "buffers", "randomness", "seeded",
-    "state", "copy", "layout", "inputs", "views", "determinism", "refusals", "laws", "compile", "autocast", "vmap",
-    "functional_call", "signature", "init", "repr", "primitives", "exceptions", "trajectory", "gradients", "sparse",
-    "complex", "groups", "schedulers", "closure", "hooks", "keys", "exchange", "resume", "copies", "repeatable",
-    "precision", "refused", "memory", "primitive_steps",
+    "value", "gradient", "double_backward", "jacobian", "forward_mode", "limits", "shape", "dtype", "modes", "buffers",
+    "randomness", "seeded", "state", "copy", "fresh", "frozen", "grad_modes", "layout", "strides", "inputs", "views",
+    "determinism", "globals", "cheats", "by_hand", "refusals", "laws", "meta", "compile", "dynamic", "export",
+    "autocast", "vmap", "functional_call", "checkpoint", "distributed", "signature", "init", "repr", "primitives",
+    "exceptions", "trajectory", "gradients", "sparse", "complex", "groups", "schedulers", "closure", "hooks", "keys",
+    "exchange", "resume", "copies", "repeatable", "precision", "refused", "memory", "primitive_steps",
 )  # fmt: skip
 
 

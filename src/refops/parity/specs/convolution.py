@@ -179,6 +179,8 @@ REFUSED_LAYERS = (
     Refusal(built(4, 6, 3).on(real(1, 2, 4, 7, 7)), "input"),
 )
 
+LEFT_OPEN = (("strides", "with three axes native's layout hangs on the kernel it picks: by sizes, dtype and threads"),)
+
 SPECS = (
     Spec(
         "Conv1d",
@@ -273,6 +275,7 @@ SPECS = (
             Refusal(built(4, 6, 3).on(real(2, 3, 5, 5, 5)), "input"),
             Refusal(built(4, 6, 3).on(real(5, 5, 5)), "input"),
         ),
+        no_check=LEFT_OPEN,
     ),
     Spec(
         "functional.conv1d",
@@ -364,5 +367,6 @@ SPECS = (
             Refusal(called(real(2, 3, 5, 5, 5), param(6, 4, 2, 2, 2)), "input"),
             Refusal(called(real(2, 4, 5, 5, 5), param(6, 4, 2, 2, 2), stride=(1, 1)), "stride"),
         ),
+        no_check=LEFT_OPEN,
     ),
 )
