@@ -27,8 +27,9 @@ import torch
 from torch import Tensor
 
 SLACK = 4.0  # honest variants differ by a few units; the two published rates show what this choice costs and buys
-PROBES = 2  # changes of the inputs tried at first sight
-MANY_PROBES = 24  # and before anybody is accused: few probes may all happen to cancel
+PROBES = 1  # changes of the inputs tried at first sight
+BELIEVED = 0.5  # the share of what so few show that is believed: who is still within budget needs no second look
+MANY_PROBES = 24  # tried before anybody is accused: few probes may all happen to cancel
 NEIGHBOURS = 8  # inputs an ulp away at which native's error is measured too, before anybody is accused: it may be luck
 
 Function = Callable[[list[Tensor]], list[Tensor | None]]
@@ -59,7 +60,7 @@ def sensitivity(truth: Function, values: list[Tensor], dtype: torch.dtype, probe
     """What one ulp of the inputs does to each output: the spread over the probes, from their mean absolute step."""
     eps = torch.finfo(dtype).eps
     scale = 256.0 if dtype == torch.float64 else 1.0  # far enough from the truth's own rounding
-    per_step = math.sqrt(math.pi / 2) * (16 / 15) / scale / probes
+    per_step = math.sqrt(math.pi / 2) * (16 / 15) / scale / probes * (1.0 if probes >= MANY_PROBES else BELIEVED)
     spread: list[Tensor | None] = []
     for probe in range(probes):
         pairs = zip(
@@ -78,18 +79,21 @@ def _finite(value: Tensor) -> Tensor:
     return torch.nan_to_num(value.double(), nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def _by_magnitude(amount: Tensor, truth: Tensor, reduce: str) -> Tensor:
-    """For each output, the amax or mean of `amount` over outputs within a factor of two to four of it in magnitude."""
+def _magnitudes(truth: Tensor) -> Tensor:
+    """The power of two at each output, counted from 1 for the smallest."""
     exponent = torch.frexp(torch.nan_to_num(truth).clamp(-1e300, 1e300).flatten())[1].long()
-    bucket = (exponent - exponent.min() + 1) if exponent.numel() else exponent
-    size = int(bucket.max()) + 2 if bucket.numel() else 0
-    if not size:
+    return exponent - exponent.min() + 1 if exponent.numel() else exponent
+
+
+def _by_magnitude(amount: Tensor, bucket: Tensor, reduce: str) -> Tensor:
+    """For each output, the amax or mean of `amount` over outputs within a factor of two to four of it in magnitude."""
+    if not bucket.numel() or not amount.any():
         return amount
-    table = torch.zeros(size, dtype=torch.float64)
+    table = torch.zeros(int(bucket.max()) + 2, dtype=torch.float64)
     table.scatter_reduce_(0, bucket, amount.flatten(), reduce, include_self=False)
     if reduce == "amax":
         table = torch.stack([table, table.roll(1), table.roll(-1)]).amax(0)
-    return table[bucket].view(truth.shape)
+    return table[bucket].view(amount.shape)
 
 
 @dataclass
@@ -235,14 +239,14 @@ def _budget(
     largest: float,
 ) -> Budget:
     truth = truth.detach().double().cpu()
-    unit = ulp(truth, dtype) / 2
+    unit, bucket = ulp(truth, dtype) / 2, _magnitudes(truth)
     if spread is not None:
         spread = spread.cpu()
-        unit = unit + torch.maximum(spread, _by_magnitude(spread, truth, "mean") / 2)
+        unit = unit + torch.maximum(spread, _by_magnitude(spread, bucket, "mean") / 2)
     unit = unit + _floor(truth, largest, dtype, mixing)
     if units is None or units.shape != truth.shape:
         units = torch.ones_like(truth)
         if error is not None:
             units = _finite(error / unit)
-    worst = _by_magnitude(units, truth, "amax").clamp(min=1)
+    worst = _by_magnitude(units, bucket, "amax").clamp(min=1)
     return Budget(name, dtype, truth, SLACK * unit * worst, native, units)
