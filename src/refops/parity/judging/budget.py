@@ -130,10 +130,18 @@ class Budget:
             same |= (got64 == native) | (got64.isnan() & native.isnan())
         return torch.where(same | over, 0.0, torch.where(error.isnan(), math.inf, error))
 
-    def excess(self, got: Tensor) -> Tensor:
-        """Error over budget: more than 1 fails."""
-        error = self.error(got)
+    def excess(self, got: Tensor, error: Tensor | None = None) -> Tensor:
+        """Error over budget: more than 1 fails; `error` where it is known already."""
+        error = self.error(got) if error is None else error
         return torch.where(error == 0, 0.0, error / self.allowed.clamp(min=5e-324))
+
+    def excludes(self, dtype: torch.dtype) -> bool:
+        """Whether no tensor of this coarser dtype can be within budget, even the truth rounded to it."""
+        if self.exact or self.native is None:
+            return False
+        rounded, native = self.truth.to(dtype).double(), self.native.double()
+        nearest = torch.where(native.to(dtype).double() == native, native, rounded)
+        return bool((self.excess(nearest) > 1).any())
 
     def accepts(self, got: Tensor) -> bool:
         """Whether every element is within budget."""
@@ -215,16 +223,17 @@ def _longer(budget: Budget, passes: int) -> Budget:
 
 def _largest(values: list[Tensor]) -> float:
     """The largest finite magnitude among the floating values."""
-    found = [v.abs()[v.isfinite()].max() for v in values if v.is_floating_point() and v.isfinite().any()]
-    return max(map(float, found), default=0.0)
+    return max((float(_finite(v).abs().amax()) for v in values if v.is_floating_point() and v.numel()), default=0.0)
 
 
 def _floor(truth: Tensor, largest: float, dtype: torch.dtype, mixing: bool) -> float:
     """The least unit of noise of a tensor's elements, see the top of this file."""
-    beside = torch.tensor(max(_largest([truth]), largest), dtype=torch.float64)
-    if dtype == torch.float64:
-        return float(ulp(beside, dtype)) + torch.finfo(torch.float32).tiny
-    return float(ulp(beside, dtype)) if mixing else 0.0
+    if dtype != torch.float64 and not mixing:
+        return 0.0
+    info = torch.finfo(dtype)
+    beside = min(max(_largest([truth]), largest, info.tiny), info.max)
+    spacing = math.ldexp(info.eps, math.frexp(beside)[1] - 1)
+    return spacing + (torch.finfo(torch.float32).tiny if dtype == torch.float64 else 0.0)
 
 
 def _budget(
