@@ -59,9 +59,12 @@ class Instance:
         """Parameters, then persistent buffers, by own name; what is parametrized under the name it stands for."""
         if self.module is None:
             return {}
-        parameters = {k: v for k, v in self.module.named_parameters() if "parametrizations." not in k}
+        parameters, buffers = dict(self.module.named_parameters()), dict(self.module.named_buffers())
+        if not buffers and not any("parametrizations." in k for k in parameters):
+            return parameters  # the usual case; what follows takes its time
         kept = self.module.state_dict(keep_vars=True)
-        buffers = {k: v for k, v in self.module.named_buffers() if k in kept and "parametrizations." not in k}
+        parameters = {k: v for k, v in parameters.items() if "parametrizations." not in k}
+        buffers = {k: v for k, v in buffers.items() if k in kept and "parametrizations." not in k}
         return {**parameters, **self._parametrized(self.module), **buffers}
 
     @staticmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -89,15 +90,17 @@ def formula(trial: Trial, case: Case) -> Shapes | Exception | None:
     if trial.spec.shape is None:
         return None
     try:
-        said = trial.spec.shape(**{k: v for k, v in bound(trial, case).items() if k in _accepted(trial.spec.shape)})
+        accepted = _signature(trial.spec.shape).parameters
+        said = trial.spec.shape(**{k: v for k, v in bound(trial, case).items() if k in accepted})
     except ValueError as error:
         return error
     several = bool(said) and isinstance(said[0], tuple)
     return list(said) if several else [tuple(said)]
 
 
-def _accepted(function: Any) -> set[str]:
-    return set(inspect.signature(function).parameters)
+@lru_cache(maxsize=1000)
+def _signature(function: Any) -> inspect.Signature:
+    return inspect.signature(function)
 
 
 def bound(trial: Trial, case: Case) -> dict[str, Any]:
@@ -106,7 +109,7 @@ def bound(trial: Trial, case: Case) -> dict[str, Any]:
     found: dict[str, Any] = {}
     calls = [(target, case.call)] if case.init is None else [(target, case.init), (target.forward, case.call)]
     for function, arguments in calls:
-        signature = inspect.signature(function)
+        signature = _signature(function)
         first = (None,) if "self" in signature.parameters else ()
         filled = signature.bind(
             *first, *map(_shape_of, arguments.args), **{k: _shape_of(v) for k, v in arguments.kwargs}

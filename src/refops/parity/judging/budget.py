@@ -27,8 +27,9 @@ import torch
 from torch import Tensor
 
 SLACK = 4.0  # honest variants differ by a few units; the two published rates show what this choice costs and buys
-PROBES = 2  # changes of the inputs tried at first sight
-MANY_PROBES = 24  # and before anybody is accused: few probes may all happen to cancel
+PROBES = 1  # changes of the inputs tried at first sight
+BELIEVED = 0.5  # the share of what so few show that is believed: who is still within budget needs no second look
+MANY_PROBES = 24  # tried before anybody is accused: few probes may all happen to cancel
 NEIGHBOURS = 8  # inputs an ulp away at which native's error is measured too, before anybody is accused: it may be luck
 
 Function = Callable[[list[Tensor]], list[Tensor | None]]
@@ -59,7 +60,7 @@ def sensitivity(truth: Function, values: list[Tensor], dtype: torch.dtype, probe
     """What one ulp of the inputs does to each output: the spread over the probes, from their mean absolute step."""
     eps = torch.finfo(dtype).eps
     scale = 256.0 if dtype == torch.float64 else 1.0  # far enough from the truth's own rounding
-    per_step = math.sqrt(math.pi / 2) * (16 / 15) / scale / probes
+    per_step = math.sqrt(math.pi / 2) * (16 / 15) / scale / probes * (1.0 if probes >= MANY_PROBES else BELIEVED)
     spread: list[Tensor | None] = []
     for probe in range(probes):
         pairs = zip(
@@ -78,18 +79,21 @@ def _finite(value: Tensor) -> Tensor:
     return torch.nan_to_num(value.double(), nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def _by_magnitude(amount: Tensor, truth: Tensor, reduce: str) -> Tensor:
-    """For each output, the amax or mean of `amount` over outputs within a factor of two to four of it in magnitude."""
+def _magnitudes(truth: Tensor) -> Tensor:
+    """The power of two at each output, counted from 1 for the smallest."""
     exponent = torch.frexp(torch.nan_to_num(truth).clamp(-1e300, 1e300).flatten())[1].long()
-    bucket = (exponent - exponent.min() + 1) if exponent.numel() else exponent
-    size = int(bucket.max()) + 2 if bucket.numel() else 0
-    if not size:
+    return exponent - exponent.min() + 1 if exponent.numel() else exponent
+
+
+def _by_magnitude(amount: Tensor, bucket: Tensor, reduce: str) -> Tensor:
+    """For each output, the amax or mean of `amount` over outputs within a factor of two to four of it in magnitude."""
+    if not bucket.numel() or not amount.any():
         return amount
-    table = torch.zeros(size, dtype=torch.float64)
+    table = torch.zeros(int(bucket.max()) + 2, dtype=torch.float64)
     table.scatter_reduce_(0, bucket, amount.flatten(), reduce, include_self=False)
     if reduce == "amax":
         table = torch.stack([table, table.roll(1), table.roll(-1)]).amax(0)
-    return table[bucket].view(truth.shape)
+    return table[bucket].view(amount.shape)
 
 
 @dataclass
@@ -126,10 +130,18 @@ class Budget:
             same |= (got64 == native) | (got64.isnan() & native.isnan())
         return torch.where(same | over, 0.0, torch.where(error.isnan(), math.inf, error))
 
-    def excess(self, got: Tensor) -> Tensor:
-        """Error over budget: more than 1 fails."""
-        error = self.error(got)
+    def excess(self, got: Tensor, error: Tensor | None = None) -> Tensor:
+        """Error over budget: more than 1 fails; `error` where it is known already."""
+        error = self.error(got) if error is None else error
         return torch.where(error == 0, 0.0, error / self.allowed.clamp(min=5e-324))
+
+    def excludes(self, dtype: torch.dtype) -> bool:
+        """Whether no tensor of this coarser dtype can be within budget, even the truth rounded to it."""
+        if self.exact or self.native is None:
+            return False
+        rounded, native = self.truth.to(dtype).double(), self.native.double()
+        nearest = torch.where(native.to(dtype).double() == native, native, rounded)
+        return bool((self.excess(nearest) > 1).any())
 
     def accepts(self, got: Tensor) -> bool:
         """Whether every element is within budget."""
@@ -211,16 +223,17 @@ def _longer(budget: Budget, passes: int) -> Budget:
 
 def _largest(values: list[Tensor]) -> float:
     """The largest finite magnitude among the floating values."""
-    found = [v.abs()[v.isfinite()].max() for v in values if v.is_floating_point() and v.isfinite().any()]
-    return max(map(float, found), default=0.0)
+    return max((float(_finite(v).abs().amax()) for v in values if v.is_floating_point() and v.numel()), default=0.0)
 
 
 def _floor(truth: Tensor, largest: float, dtype: torch.dtype, mixing: bool) -> float:
     """The least unit of noise of a tensor's elements, see the top of this file."""
-    beside = torch.tensor(max(_largest([truth]), largest), dtype=torch.float64)
-    if dtype == torch.float64:
-        return float(ulp(beside, dtype)) + torch.finfo(torch.float32).tiny
-    return float(ulp(beside, dtype)) if mixing else 0.0
+    if dtype != torch.float64 and not mixing:
+        return 0.0
+    info = torch.finfo(dtype)
+    beside = min(max(_largest([truth]), largest, info.tiny), info.max)
+    spacing = math.ldexp(info.eps, math.frexp(beside)[1] - 1)
+    return spacing + (torch.finfo(torch.float32).tiny if dtype == torch.float64 else 0.0)
 
 
 def _budget(
@@ -235,14 +248,14 @@ def _budget(
     largest: float,
 ) -> Budget:
     truth = truth.detach().double().cpu()
-    unit = ulp(truth, dtype) / 2
+    unit, bucket = ulp(truth, dtype) / 2, _magnitudes(truth)
     if spread is not None:
         spread = spread.cpu()
-        unit = unit + torch.maximum(spread, _by_magnitude(spread, truth, "mean") / 2)
+        unit = unit + torch.maximum(spread, _by_magnitude(spread, bucket, "mean") / 2)
     unit = unit + _floor(truth, largest, dtype, mixing)
     if units is None or units.shape != truth.shape:
         units = torch.ones_like(truth)
         if error is not None:
             units = _finite(error / unit)
-    worst = _by_magnitude(units, truth, "amax").clamp(min=1)
+    worst = _by_magnitude(units, bucket, "amax").clamp(min=1)
     return Budget(name, dtype, truth, SLACK * unit * worst, native, units)

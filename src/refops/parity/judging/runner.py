@@ -145,12 +145,13 @@ class Runner:
         """Random numbers for a state: parameters moved from where they start, running means and variances plausible."""
         generator = torch.Generator().manual_seed(7919 * (seed + 1))
         drawn = {}
+        parameters = dict(native.module.named_parameters()) if native.module else {}
         for name, tensor in native.own_state().items():
             start = tensor.detach().double().cpu()
             if not tensor.is_floating_point():
                 continue
             z = torch.randn(start.shape, generator=generator, dtype=torch.float64)
-            if name in dict(native.module.named_parameters()) if native.module else False:
+            if name in parameters:
                 drawn[name] = start + z / 2
             elif bool((start == 1).all()):
                 drawn[name] = 0.5 + z.abs()
