@@ -307,9 +307,6 @@ _LAYER: dict[str, Any] = {
     "features are cut into heads with the heads innermost": _rewired(_innermost),
     "heads are joined without undoing their order": _rewired(_disordered),
     "keys and values exchange their projections": _rewired(_exchanged),
-    "the key projection gets no gradient": _attending(
-        lambda m, call: _native(m, {**call, "key": call["key"].detach()})
-    ),
 }
 
 HYPOTHESES = {

@@ -107,7 +107,7 @@ _LOOKUPS: dict[str, Lookup] = {
     "short rows are stretched to max_norm": _stretched,
     "max_norm bounds every number of a row": _clamped,
     "the shortening is part of the gradient": _shortened_in_gradient,
-    "the shortening scales the gradient too": _output_shortened,
+    "the output is shortened, not the table": _output_shortened,
     "scale_grad_by_freq is ignored": lambda input, weight, *o: F.embedding(input, weight, o[0], o[1], o[2], False),
     "the gradient is divided by the number of indices, not by each one's frequency": _by_count,
     "a row named twice learns once": _learns_once,

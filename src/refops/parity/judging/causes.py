@@ -23,6 +23,7 @@ from refops.parity.judging.trial import Trial
 
 LOOKED = 6  # failing cases looked at
 BESIDE = 4  # and rows beside them, whether they fail or not
+MOST = 40  # rows on which what fitted so far is confirmed
 LARGEST = 20_000  # numbers in a case worth the time
 FEW = 40  # failing cases to choose from
 
@@ -61,14 +62,14 @@ def _cause(trial: Trial, failing: Failing) -> str:
     known = {repr(s.case) for s in sights}
     beside = [row for row in _beside(plain) if repr(row) not in known]
     sights += _sights(plain, beside[:BESIDE], remembering)
+    more: list[Sight] = []
     for candidates in (hypotheses_of(plain.spec), presumed(plain.spec, [s.case for s in wrong])):
         found = _named(plain, candidates, wrong, sights)
         if found:
-            return (
-                found[0].name
-                if len(found) == 1
-                else _first_of(plain, found, list(_sights(plain, beside[BESIDE:], remembering)))
-            )
+            more = more or list(_sights(plain, beside[BESIDE:MOST], remembering))
+            found = [h for h in found if all(fits(Supposed(plain, h), s) for s in more)]
+        if found:
+            return found[0].name if len(found) == 1 else ""
     return patterns(plain, wrong)
 
 
@@ -122,9 +123,3 @@ def _named(trial: Trial, candidates: Iterable[Hypothesis], wrong: list[Sight], s
         if all(fits(supposed, s) for s in sights) and all(differs(supposed, s) for s in wrong):
             found.append(hypothesis)
     return found
-
-
-def _first_of(trial: Trial, found: list[Hypothesis], more: list[Sight]) -> str:
-    """The one of several that fits on further rows too; none where more than one does."""
-    left = [h for h in found if all(fits(Supposed(trial, h), s) for s in more)]
-    return left[0].name if len(left) == 1 else ""

@@ -48,7 +48,7 @@ def arithmetic(trial: Trial, failing: Sequence[tuple[str, Case]], plain: Trial, 
     if any(e is None or any(judged(plain, e)) for e in exact):
         return ""
     if all(_unbounded(plain, s) for s in wrong):
-        return "overflows: inf or nan where the answer is finite"
+        return "under- or overflows: inf or nan where the answer is finite"
     return f"right in float64: {_lost({s.case.regime for s in wrong})}"
 
 
@@ -77,7 +77,7 @@ def _in_one_dtype(trial: Trial, cases: list[Case]) -> str:
         single = all(_representable(s, "float32") for s in sights)
         return "computes in float32" if single else "right in float32, not in float64"
     if all(_unbounded(own, s) for s in sights):
-        return f"overflows in {dtype}: inf or nan where the answer is finite"
+        return f"under- or overflows in {dtype}: inf or nan where the answer is finite"
     return f"right in float32, not in {dtype}"
 
 
@@ -100,19 +100,10 @@ def _unbounded(trial: Trial, sight: Sight) -> bool:
 
 def _representable(sight: Sight, dtype: str) -> bool:
     """Whether every output is a number of a coarser dtype, and there are enough to tell."""
-    outputs = [o for o in sight.outputs if o.is_floating_point() and o.numel() >= ENOUGH]
     coarse = getattr(torch, dtype)
-    return bool(outputs) and all(
-        torch.equal(o.to(coarse).to(o.dtype).nan_to_num(), o.nan_to_num()) and bool((o != o.round()).any())
-        for o in outputs
-    )
-
-
-def by_grad_mode(trial: Trial, sights: list[Sight]) -> str:
-    """What is said where the outputs are right with gradients and wrong without."""
-    if sights and all(any(trial.judge(s.case, s.silent)) for s in sights):
-        return "the output depends on whether gradients are enabled"
-    return ""
+    finite = [o[o.isfinite()] for o in sight.outputs if o.is_floating_point()]
+    telling = sum(int((o != o.round()).sum()) for o in finite)
+    return telling >= ENOUGH and all(torch.equal(o.to(coarse).to(o.dtype), o) for o in finite)
 
 
 def _as_near(trial: Trial, sight: Sight, dtype: str) -> bool:
@@ -122,9 +113,16 @@ def _as_near(trial: Trial, sight: Sight, dtype: str) -> bool:
         if got.shape != budget.truth.shape:
             return False
         off = (got.double().cpu() - budget.truth).abs()
-        if got.is_floating_point() and bool((off > 8 * eps * budget.truth.abs().max()).any()):
+        if got.is_floating_point() and not bool((off <= 8 * eps * budget.truth.abs().max()).all()):
             return False
     return True
+
+
+def by_grad_mode(trial: Trial, sights: list[Sight]) -> str:
+    """What is said where the outputs are right with gradients and wrong without."""
+    if sights and all(any(trial.judge(s.case, s.silent)) for s in sights):
+        return "the output depends on whether gradients are enabled"
+    return ""
 
 
 # -- patterns ----------------------------------------------------------------------------------------------------------
