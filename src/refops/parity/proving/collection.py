@@ -35,6 +35,7 @@ class Entry:
         why: what is wrong with it, or what it does differently though right.
         only: the one check that catches it, where no other can.
         drop_in: whether it is judged by the drop-in contract too.
+        cause: what the kit is to say it behaves like, or words of the failing check's own sentence that say so.
     """
 
     name: str
@@ -44,27 +45,30 @@ class Entry:
     why: str
     only: str = ""
     drop_in: bool = False
+    cause: str = ""
 
 
 ENTRIES: dict[str, Entry] = {}
 
 
-def wrong(like: str, *, why: str, only: str = "", drop_in: bool = False) -> Callable[[Subject], Subject]:
+def wrong(
+    like: str, *, why: str, only: str = "", drop_in: bool = False, cause: str = ""
+) -> Callable[[Subject], Subject]:
     """Mark an implementation that does not do what the spec `like` says."""
-    return _mark(like, why=why, only=only, drop_in=drop_in, is_wrong=True)
+    return _mark(like, why=why, only=only, drop_in=drop_in, is_wrong=True, cause=cause)
 
 
 def honest(like: str, *, why: str, drop_in: bool = False) -> Callable[[Subject], Subject]:
     """Mark an implementation that is right, but computes in another way than the reference or native."""
-    return _mark(like, why=why, only="", drop_in=drop_in, is_wrong=False)
+    return _mark(like, why=why, only="", drop_in=drop_in, is_wrong=False, cause="")
 
 
-def _mark(like: str, *, why: str, only: str, drop_in: bool, is_wrong: bool) -> Callable[[Subject], Subject]:
+def _mark(like: str, *, why: str, only: str, drop_in: bool, is_wrong: bool, cause: str) -> Callable[[Subject], Subject]:
     def mark(subject: Subject) -> Subject:
         name = f"{subject.__module__.removeprefix('refops_collection_')}.{subject.__name__}"
         if name in ENTRIES and ENTRIES[name].subject.__module__ != subject.__module__:
             raise ValueError(f"name must be unique in a collection, got {name!r} twice")
-        ENTRIES[name] = Entry(name, like, subject, is_wrong, why, only, drop_in)
+        ENTRIES[name] = Entry(name, like, subject, is_wrong, why, only, drop_in, cause)
         return subject
 
     return mark

@@ -12,8 +12,11 @@ from pathlib import Path
 
 import torch
 
+from refops.parity.case import Case
 from refops.parity.judging.attempt import TimeLimitError, limited
+from refops.parity.judging.causes import cause_of
 from refops.parity.judging.item import Item, items, run_item
+from refops.parity.judging.trial import Trial
 from refops.parity.proving.collection import Entry, load
 from refops.parity.record import Record
 from refops.parity.running.conformance import operator
@@ -42,6 +45,19 @@ class Verdict:
     items: int
     accused: int
     said: str = ""
+    cause: str = ""  # what the kit said it behaves like
+    expected: str = ""  # and what it was to say
+
+    @property
+    def named(self) -> bool:
+        """Whether the right cause was named, or stands in the failing check's own sentence and no other was named."""
+        said = self.expected == self.cause or (not self.cause and self.expected in self.said)
+        return bool(self.expected) and said
+
+    @property
+    def misled(self) -> bool:
+        """Whether a cause was named that is not the right one."""
+        return bool(self.cause) and self.cause != self.expected
 
 
 def subject_of(entry: Entry) -> Operator:
@@ -50,25 +66,36 @@ def subject_of(entry: Entry) -> Operator:
     return replace(subject, reference=entry.only in ("primitives", "primitive_steps"))
 
 
-def judge(entry: Entry, *, complete: bool | None = None) -> Verdict:
-    """Run the checks on one entry: all of them for honest ones and where one check alone is to catch it."""
+def judge(entry: Entry, *, complete: bool | None = None, causes: bool = False) -> Verdict:
+    """Run the checks on one entry: all of them for honest ones and where one check alone is to catch it.
+
+    With `causes` the first failing item is asked what the entry behaves like.
+    """
     thorough = (bool(entry.only) or not entry.wrong) if complete is None else complete
     subject = subject_of(entry)
     caught: dict[str, None] = {}
-    ran, accused, said = 0, 0, ""
+    ran, accused, said, cause = 0, 0, "", ""
     level = "full" if entry.only == "jacobian" else "quick"
     for item in _likeliest_first(entry, subject, level):
-        outcome, message = _outcome(item, subject, "quick" if item.check.level == "quick" else level)
+        outcome, message, failing = _outcome(item, subject, "quick" if item.check.level == "quick" else level)
         ran += 1
         if outcome in ("failed", "error"):
             accused += 1
+            cause = cause or (_cause(item, subject, failing) if causes and not said else "")
             caught.setdefault(item.check.name)
             said = said or f"{item.id}: {message}"
             if not thorough:
                 break
     return Verdict(
-        entry.name, entry.like, entry.wrong, entry.only, entry.why, tuple(caught), thorough, ran, accused, said
-    )
+        entry.name, entry.like, entry.wrong, entry.only, entry.why, tuple(caught), thorough, ran, accused, said,
+        cause, entry.cause,
+    )  # fmt: skip
+
+
+def _cause(item: Item, subject: Operator, failing: list[str]) -> str:
+    """What the kit says the subject behaves like, judged by the cases of one item."""
+    trial = Trial(item.spec, subject, item.dtype, item.device)
+    return cause_of(trial, [(item.check.name, Case.parse(case)) for case in failing])
 
 
 def _likeliest_first(entry: Entry, subject: Operator, level: str) -> list[Item]:
@@ -80,14 +107,15 @@ def _likeliest_first(entry: Entry, subject: Operator, level: str) -> list[Item]:
     return near if entry.only or not entry.wrong else near + [item for item in found if item not in near]
 
 
-def _outcome(item: Item, subject: Operator, level: str) -> tuple[str, str]:
+def _outcome(item: Item, subject: Operator, level: str) -> tuple[str, str, list[str]]:
     try:
         with limited(SECONDS):
             record: Record = run_item(item, subject, level=level, shrinking=False)
     except TimeLimitError as error:
-        return "error", str(error)
+        return "error", str(error), []
     first = record.findings[0] if record.findings else None
-    return record.outcome, f"{first.case}: {first.message}" if first else record.reason
+    message = f"{first.case}: {first.message}" if first else record.reason
+    return record.outcome, message, list(dict.fromkeys(f.case for f in record.findings if f.grade == "wrong"))
 
 
 @dataclass(frozen=True)
@@ -132,6 +160,8 @@ class Rates:
             "honest": len(self.honest),
             "checks_on_honest": sum(v.items for v in self.honest),
             "false_alarms": sum(v.accused for v in self.honest),
+            "causes_named": sum(v.named for v in self.wrong),
+            "false_causes": sum(v.misled for v in self.wrong),
             "alone": {k: len(v) for k, v in sorted(self.alone().items())},
             "torch": str(torch.__version__),
         }
@@ -145,9 +175,12 @@ class Rates:
             f"not alone  {v.name}: only {v.only} was to catch it, caught by {', '.join(v.caught_by) or 'none'}"
             for v in wrong if v.only and v.caught_by != (v.only,)
         ]  # fmt: skip
+        lines += [f"false cause  {v.name} (like {v.like}): {v.cause}; it is: {v.why}" for v in wrong if v.misled]
         for check, names in sorted(self.alone().items()):
             lines.append(f"{check} alone caught {len(names)}: {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}")
         lines.append(f"caught        {caught} of {len(wrong)} known-wrong implementations ({self.caught:.1%})")
+        named, misled = sum(v.named for v in wrong), sum(v.misled for v in wrong)
+        lines.append(f"causes named  {named} of {len(wrong)} ({named / max(len(wrong), 1):.1%}), {misled} false")
         checks = sum(v.items for v in honest)
         lines.append(
             f"false alarms  {accused} of {checks} checks on {len(honest)} honest variants ({self.false_alarms:.2%})"
@@ -173,7 +206,7 @@ def _one_thread() -> None:
 
 
 def _judge_spec(folder: Path, name: str) -> list[Verdict]:
-    return [judge(entry) for entry in load(folder) if entry.like == name]
+    return [judge(entry, causes=entry.wrong) for entry in load(folder) if entry.like == name]
 
 
 def save(rates: Rates, file: Path) -> None:
