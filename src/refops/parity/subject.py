@@ -59,7 +59,8 @@ class Instance:
         """Parameters, then persistent buffers, by own name; what is parametrized under the name it stands for."""
         if self.module is None:
             return {}
-        parameters, buffers = dict(self.module.named_parameters()), dict(self.module.named_buffers())
+        parameters: dict[str, Tensor] = dict(self.module.named_parameters())
+        buffers = dict(self.module.named_buffers())
         if not buffers and not any("parametrizations." in k for k in parameters):
             return parameters  # the usual case; what follows takes its time
         kept = self.module.state_dict(keep_vars=True)

@@ -13,12 +13,15 @@ import torch
 from refops.parity.case import Case
 from refops.parity.checks import Check, all_checks
 from refops.parity.judging.attempt import attempt, unsupported
+from refops.parity.judging.causes import cause_of
 from refops.parity.judging.script import script
 from refops.parity.judging.shrink import numbers_in, shrink
 from refops.parity.judging.trial import Trial
 from refops.parity.record import Finding, Record
 from refops.parity.spec import Spec
 from refops.parity.subject import Operator
+
+SHOWN_BY = ("value", "gradient", "modes", "buffers", "trajectory")  # checks whose numbers a cause is looked for in
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,11 @@ def _run_cases(trial: Trial, item: Item, record: Record, shrinking: bool) -> Non
         elif not item.check.measured or not trial.expected(trial.subject.settled(case)).vacuous:
             trial.statistics.evidence += 1
     record.findings = _told(trial, item, failing, shrinking)
+    if shrinking and item.check.name in SHOWN_BY and not trial.subject.reference:
+        wrong = [
+            (item.check.name, case) for case, found in failing if any(f.numbers for f in found if f.grade == "wrong")
+        ]
+        record.cause = cause_of(trial, wrong)
     if item.check.measured and trial.statistics.cases and not trial.subject.reference:
         record.findings += trial.less_accurate()
     record.outcome = outcome(record.findings, trial.subject)

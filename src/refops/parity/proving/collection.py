@@ -35,6 +35,7 @@ class Entry:
         why: what is wrong with it, or what it does differently though right.
         only: the one check that catches it, where no other can.
         drop_in: whether it is judged by the drop-in contract too.
+        grade: `wrong`, or `differs` where it accepts, refuses or lays out otherwise and gives no false number.
         cause: what the kit is to say it behaves like, or words of the failing check's own sentence that say so.
     """
 
@@ -46,6 +47,7 @@ class Entry:
     only: str = ""
     drop_in: bool = False
     cause: str = ""
+    grade: str = "wrong"
 
 
 ENTRIES: dict[str, Entry] = {}
@@ -58,17 +60,26 @@ def wrong(
     return _mark(like, why=why, only=only, drop_in=drop_in, is_wrong=True, cause=cause)
 
 
+def differs(
+    like: str, *, why: str, only: str = "", drop_in: bool = False, cause: str = ""
+) -> Callable[[Subject], Subject]:
+    """Mark an implementation that does otherwise than the spec `like` says without answering falsely."""
+    return _mark(like, why=why, only=only, drop_in=drop_in, is_wrong=True, cause=cause, grade="differs")
+
+
 def honest(like: str, *, why: str, drop_in: bool = False) -> Callable[[Subject], Subject]:
     """Mark an implementation that is right, but computes in another way than the reference or native."""
     return _mark(like, why=why, only="", drop_in=drop_in, is_wrong=False, cause="")
 
 
-def _mark(like: str, *, why: str, only: str, drop_in: bool, is_wrong: bool, cause: str) -> Callable[[Subject], Subject]:
+def _mark(
+    like: str, *, why: str, only: str, drop_in: bool, is_wrong: bool, cause: str, grade: str = "wrong"
+) -> Callable[[Subject], Subject]:
     def mark(subject: Subject) -> Subject:
         name = f"{subject.__module__.removeprefix('refops_collection_')}.{subject.__name__}"
         if name in ENTRIES and ENTRIES[name].subject.__module__ != subject.__module__:
             raise ValueError(f"name must be unique in a collection, got {name!r} twice")
-        ENTRIES[name] = Entry(name, like, subject, is_wrong, why, only, drop_in, cause)
+        ENTRIES[name] = Entry(name, like, subject, is_wrong, why, only, drop_in, cause, grade)
         return subject
 
     return mark

@@ -77,9 +77,9 @@ def judge(entry: Entry, *, complete: bool | None = None, causes: bool = False) -
     ran, accused, said, cause = 0, 0, "", ""
     level = "full" if entry.only == "jacobian" else "quick"
     for item in _likeliest_first(entry, subject, level):
-        outcome, message, failing = _outcome(item, subject, "quick" if item.check.level == "quick" else level)
+        grades, message, failing = _outcome(item, subject, "quick" if item.check.level == "quick" else level)
         ran += 1
-        if outcome in ("failed", "error"):
+        if entry.grade in grades:
             accused += 1
             cause = cause or (_cause(item, subject, failing) if causes and not said else "")
             caught.setdefault(item.check.name)
@@ -107,15 +107,17 @@ def _likeliest_first(entry: Entry, subject: Operator, level: str) -> list[Item]:
     return near if entry.only or not entry.wrong else near + [item for item in found if item not in near]
 
 
-def _outcome(item: Item, subject: Operator, level: str) -> tuple[str, str, list[str]]:
+def _outcome(item: Item, subject: Operator, level: str) -> tuple[set[str], str, list[str]]:
+    """The grades found, the first finding in words, and the cases that are wrong."""
     try:
         with limited(SECONDS):
             record: Record = run_item(item, subject, level=level, shrinking=False)
     except TimeLimitError as error:
-        return "error", str(error), []
+        return {"wrong"}, str(error), []
     first = record.findings[0] if record.findings else None
     message = f"{first.case}: {first.message}" if first else record.reason
-    return record.outcome, message, list(dict.fromkeys(f.case for f in record.findings if f.grade == "wrong"))
+    grades = {f.grade for f in record.findings} | ({"wrong"} if record.outcome == "failed" and not first else set())
+    return grades, message, list(dict.fromkeys(f.case for f in record.findings if f.grade == "wrong"))
 
 
 @dataclass(frozen=True)

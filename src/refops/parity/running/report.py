@@ -147,8 +147,8 @@ def write(run: Run, *, html_file: Path | None = None, markdown_file: Path | None
         markdown_file.write_text(markdown(run), encoding="utf-8")
 
 
-def readme_table() -> str:
-    """The README's table: torch name, refops name, file; made from the specs, one row for each file."""
+def names_table() -> str:
+    """The table in docs/names.md: torch name, refops name, file; made from the specs, one row for each file."""
     from refops.parity.running.describe import file_of, native_name, reference_name
     from refops.parity.specs import all_specs
 
@@ -160,7 +160,7 @@ def readme_table() -> str:
     lines = ["| torch | refops | file |", "| --- | --- | --- |"]
     for (_, file, lacking), names in sorted(rows.items()):
         native = "none" if lacking else _short([n for n, _ in names])
-        lines.append(f"| {native} | {_short([r for _, r in names])} | [{file}](src/refops/{file}) |")
+        lines.append(f"| {native} | {_short([r for _, r in names])} | [{file}](../src/refops/{file}) |")
     return "\n".join(lines)
 
 
@@ -182,7 +182,7 @@ def checks_table() -> str:
     return "\n".join(lines)
 
 
-PAGES = {"README.md": readme_table, "docs/kit.md": checks_table}
+PAGES = {"docs/names.md": names_table, "docs/kit.md": checks_table}
 
 
 def refreshed(text: str, table: str) -> str:
@@ -198,7 +198,7 @@ def refreshed(text: str, table: str) -> str:
     return f"{head}{begin}\n{table}\n{end}{tail}"
 
 
-__all__ = ["PAGES", "Run", "checks_table", "html", "markdown", "read_run", "readme_table", "refreshed", "write"]
+__all__ = ["PAGES", "Run", "checks_table", "html", "markdown", "names_table", "read_run", "refreshed", "write"]
 
 if __name__ == "__main__":
     for name, make in PAGES.items():
