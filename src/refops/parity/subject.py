@@ -107,8 +107,9 @@ class Instance:
     def derived(self, name: str) -> bool:
         """Whether the tensor is computed from others each time it is read."""
         path, _, attribute = self.names.get(name, "").rpartition(".")
-        holder = self.module.get_submodule(path) if self.module is not None else None
-        return holder is not None and nn.utils.parametrize.is_parametrized(holder, attribute)
+        if self.module is None or (not path and "parametrizations" not in self.module._modules):
+            return False  # the usual case: this is asked of every tensor of every state
+        return nn.utils.parametrize.is_parametrized(self.module.get_submodule(path), attribute)
 
     def parameters(self) -> dict[str, Tensor]:
         """The parameters that take a gradient, by native's name."""

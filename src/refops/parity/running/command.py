@@ -52,13 +52,21 @@ def main_check(options: CheckOptions) -> int:
     run.save(finished=True, interrupted=code == pytest.ExitCode.INTERRUPTED)
     if run.trouble:
         console(stderr=True).print("\n".join(run.trouble), markup=False)
-    result = conclude(run.records, seconds=seconds, accepted=run.accepted, strict=run.strict)
+    result = conclude(run.records, seconds=seconds, accepted=run.accepted, strict=run.strict, left=left(options, asked))
     if run.ended:
         console().print(run.ended)
     elif code == pytest.ExitCode.INTERRUPTED:
         console().print("interrupted: what was measured until then stands above and in the file, if one was asked for")
         return INTERRUPTED
     return result if not run.trouble else max(result, 1)
+
+
+def left(options: CheckOptions, asked: dict[str, Any]) -> str:
+    """What the quick level leaves to the full one, in one line; nothing to tell where the full one was asked."""
+    if options.level != "quick":
+        return ""
+    more = suite.conformance(asked).left()
+    return f"left to --level full: {f'{more} more checks, and ' if more else ''}more cases in every check"
 
 
 def arguments(options: CheckOptions, asked: dict[str, Any]) -> list[str]:

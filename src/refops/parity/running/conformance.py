@@ -8,7 +8,7 @@ import inspect
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FunctionType, ModuleType
 from typing import Any, Unpack
 
@@ -149,17 +149,35 @@ class Conformance:
     def items(self) -> Iterator[tuple[Item, Operator]]:
         """Every item with its subject.
 
-        At the quick level a function that is the forward pass of a module judged beside it is asked in float32, and
-        only what is its own, `OWN`: the module's items run it in every dtype and through every check.
+        At the quick level what references judged together share is asked once. A function that is the forward pass of a
+        module is asked in float32, and only what is its own, `OWN`: the module's items run it in every dtype and
+        through every check. Of an operator in one, two and three dimensions, two are asked in every dtype, the others
+        in float32. One module of a family is compiled.
         """
         whole = self.level != "quick" or self.dtypes or self.checks
-        called = set() if whole else self._called()
+        called, once = (set(), set()) if whole else (self._called(), self._twins())
+        compiled: set[str] = set()
         for spec, subject in self.subjects:
             inner = spec.kind == "function" and spec.reference in called
             claimed = self.dtypes or tuple(subject.domain.dtypes)
             dtypes, checks = (("float32",), OWN) if inner else (claimed, self.checks)
-            found = items(spec, subject, device=self.device, dtypes=dtypes, checks=checks, level=self.level)
-            yield from ((item, subject) for item in found)
+            dtypes = ("float32",) if spec.name in once else dtypes
+            for item in items(spec, subject, device=self.device, dtypes=dtypes, checks=checks, level=self.level):
+                if item.check.name == "compile" and subject.reference and not whole:
+                    if spec.family in compiled:
+                        continue
+                    compiled.add(spec.family)
+                yield item, subject
+
+    def left(self) -> int:
+        """How many checks the full level would add."""
+        full = replace(self, level="full")
+        return sum(1 for _ in full.items()) - sum(1 for _ in self.items())
+
+    def _twins(self) -> set[str]:
+        """The references in one and in three dimensions whose twin in two is judged here."""
+        names = {spec.name for spec, subject in self.subjects if subject.reference}
+        return {n for n in names if n[-2:] in ("1d", "3d") and f"{n[:-2]}2d" in names}
 
     def _called(self) -> set[Callable[..., Any]]:
         """The functions that the forward passes of the references judged here call, be it as `relu` or as `F.relu`."""
