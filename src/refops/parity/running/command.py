@@ -81,7 +81,9 @@ def arguments(options: CheckOptions, asked: dict[str, Any]) -> list[str]:
     nothing = Path(__file__).with_name("pytest.ini")
     cache = Path.cwd() / ".pytest_cache"
     chosen = ["-c", str(nothing), f"--rootdir={Path.cwd()}", "-p", "no:terminal", "-o", f"cache_dir={cache}"]
-    chosen += ["--noconftest", "-p", "no:benchmark", "--refops", json.dumps(asked), str(Path(suite.__file__))]
+    for unused in ("benchmark", "logging", "warnings", "hypothesispytest"):  # they take milliseconds of every item
+        chosen += ["-p", f"no:{unused}"]
+    chosen += ["--noconftest", "--refops", json.dumps(asked), str(Path(suite.__file__))]
     if workers != "0":
         chosen += ["-n", workers, "--dist", way, "--max-worker-restart", "50"]
     if options.last_failed:
