@@ -389,7 +389,11 @@ class UnbatchedIsABatch(Layer):
         return output[0], weights
 
 
-@wrong(LAYER, why="the weights of the heads are added and not averaged")
+@wrong(
+    LAYER,
+    why="the weights of the heads are added and not averaged",
+    cause="the weights of the heads are added, not averaged",
+)
 class WeightsSummed(Layer):
     def attend(self, **call):
         output, weights = super().attend(**call)
@@ -408,7 +412,7 @@ class AlwaysWeights(Layer):
         return super().attend(**{**call, "need_weights": True})
 
 
-@wrong(LAYER, why="no gradient flows through the weights returned")
+@wrong(LAYER, why="no gradient flows through the weights returned", cause="no gradient through the weights returned")
 class WeightsDetached(Layer):
     def attend(self, **call):
         output, weights = super().attend(**call)
@@ -430,7 +434,11 @@ class LayerNeverDrops(Layer):
         super().__init__(embed_dim, num_heads, dropout if not 0 <= dropout <= 1 else 0.0, *args, **kwargs)
 
 
-@wrong(LAYER, why="key_padding_mask is forgotten where attn_mask is given")
+@wrong(
+    LAYER,
+    why="key_padding_mask is forgotten where attn_mask is given",
+    cause="key_padding_mask is forgotten where attn_mask is given",
+)
 class OneMaskOnly(Layer):
     def attend(self, **call):
         mask, padding = call["attn_mask"], call["key_padding_mask"]
@@ -439,7 +447,11 @@ class OneMaskOnly(Layer):
         return super().attend(**call)
 
 
-@wrong(LAYER, why="the first axis of a mask (N*H, L, S) is read as heads times batch")
+@wrong(
+    LAYER,
+    why="the first axis of a mask (N*H, L, S) is read as heads times batch",
+    cause="a mask (N*H, L, S) is read as heads times batch",
+)
 class MaskByHeadFirst(Layer):
     def attend(self, **call):
         mask = call["attn_mask"]

@@ -619,7 +619,7 @@ class OwnErrors(DropIn):
 # pad
 
 
-@wrong("functional.pad", why="widths are read from the first axis on")
+@wrong("functional.pad", why="widths are read from the first axis on", cause="widths are read from the first axis on")
 def pads_first_axis_first(input, pad, mode="constant", value=None):
     pairs = list(zip(pad[0::2], pad[1::2], strict=True))[::-1]
     return F.pad(input, [width for pair in pairs for width in pair], mode, value)
@@ -636,12 +636,12 @@ def repeats_edge(input, pad, mode="constant", value=None):
     return longer[..., start : start + output.shape[-1]]
 
 
-@wrong("functional.pad", why="`value` is not used")
+@wrong("functional.pad", why="`value` is not used", cause="argument value is ignored")
 def ignores_value(input, pad, mode="constant", value=None):
     return F.pad(input, pad, mode)
 
 
-@wrong("functional.pad", why="negative widths are taken for 0")
+@wrong("functional.pad", why="negative widths are taken for 0", cause="negative widths are taken for 0")
 def never_shortens(input, pad, mode="constant", value=None):
     return F.pad(input, pad if isinstance(pad, int) else [max(width, 0) for width in pad], mode, value)
 
@@ -664,7 +664,11 @@ def reflects_too_far(input, pad, mode="constant", value=None):
     return torch.cat([*[input[..., :1]] * first, part, *[input[..., -1:]] * last], -1)
 
 
-@wrong("functional.pad", why="no gradient reaches the input from what circular padding repeats")
+@wrong(
+    "functional.pad",
+    why="no gradient reaches the input from what circular padding repeats",
+    cause="no gradient from what circular padding repeats",
+)
 def wraps_without_gradient(input, pad, mode="constant", value=None):
     if mode != "circular" or min(pad, default=0) < 0 or not input.requires_grad:
         return F.pad(input, pad, mode, value)

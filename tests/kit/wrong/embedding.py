@@ -126,7 +126,7 @@ class ShortensAll(nn.Embedding):
         return super().forward(input)
 
 
-@wrong("Embedding", why="the output is shortened, the table is not")
+@wrong("Embedding", why="the output is shortened, the table is not", cause="the output is shortened, not the table")
 class ShortensOutput(nn.Embedding):
     def forward(self, input):
         table = self.weight

@@ -367,7 +367,7 @@ class ColumnMajor(nn.Flatten):
         return input.transpose(first, last).reshape(super().forward(input).shape)
 
 
-@wrong("Flatten", why="end_dim is left out of the range")
+@wrong("Flatten", why="end_dim is left out of the range", cause="end_dim is left out of the range")
 class EndExcluded(nn.Flatten):
     def forward(self, input):
         end = self.end_dim % max(input.dim(), 1)
@@ -380,13 +380,13 @@ class ViewFlatten(nn.Flatten):
         return input.view(super().forward(input).shape)
 
 
-@wrong("Flatten", why="keeps axis 0 whatever start_dim says")
+@wrong("Flatten", why="keeps axis 0 whatever start_dim says", cause="axis 0 is kept whatever start_dim says")
 class KeepsBatch(nn.Flatten):
     def forward(self, input):
         return input.reshape(len(input), -1)
 
 
-@wrong("Flatten", why="an axis of size one disappears")
+@wrong("Flatten", why="an axis of size one disappears", cause="an axis of size one disappears")
 class Squeezes(nn.Flatten):
     def forward(self, input):
         return super().forward(input).squeeze(0)

@@ -305,7 +305,7 @@ def cross_entropy_modern(
     return F.cross_entropy(input, target, weight, None, ignore_index, None, reduction, label_smoothing)
 
 
-@wrong("NLLLoss", why="the sign is missing")
+@wrong("NLLLoss", why="the sign is missing", cause="the output has the wrong sign")
 class LikelihoodItself(nn.NLLLoss):
     def forward(self, input, target):
         return -super().forward(input, target)
@@ -317,7 +317,11 @@ class ExpectsProbabilities(nn.NLLLoss):
         return super().forward(input.abs().log() if input.is_floating_point() else input, target)
 
 
-@wrong("NLLLoss", why="the mean divides by the batch only, not by the positions in space")
+@wrong(
+    "NLLLoss",
+    why="the mean divides by the batch only, not by the positions in space",
+    cause="the mean divides by the batch only",
+)
 class MeanOverBatch(nn.NLLLoss):
     def forward(self, input, target):
         loss = super().forward(input, target)
@@ -339,13 +343,13 @@ def nll_loss_unweighted(
     return result if weight is None else F.nll_loss(input, target, None, size_average, ignore_index, reduce, reduction)
 
 
-@wrong("MSELoss", why="half the squared error")
+@wrong("MSELoss", why="half the squared error", cause="the output is 2 times too small")
 class Halved(nn.MSELoss):
     def forward(self, input, target):
         return super().forward(input, target) / 2
 
 
-@wrong("MSELoss", why="the root of the mean")
+@wrong("MSELoss", why="the root of the mean", cause="the root of the mean")
 class RootMean(nn.MSELoss):
     def forward(self, input, target):
         loss = super().forward(input, target)
@@ -365,7 +369,11 @@ class Expanded(nn.MSELoss):
         return mean_of(losses, self.reduction).to(torch.promote_types(input.dtype, target.dtype))
 
 
-@wrong("MSELoss", why="summed over features, averaged over the batch")
+@wrong(
+    "MSELoss",
+    why="summed over features, averaged over the batch",
+    cause="summed over features, averaged over the batch",
+)
 class MeanOverRows(nn.MSELoss):
     def forward(self, input, target):
         loss = super().forward(input, target)
@@ -468,7 +476,7 @@ class RootOfSquare(nn.L1Loss):
         return mean_of((wide(input) - wide(target)).square().sqrt(), self.reduction).to(dtype)
 
 
-@wrong("L1Loss", why="smooth below 1")
+@wrong("L1Loss", why="smooth below 1", cause="smooth below 1")
 class SmoothNearTie(nn.L1Loss):
     def forward(self, input, target):
         return F.smooth_l1_loss(input, target, reduction=self.reduction)

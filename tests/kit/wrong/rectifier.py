@@ -184,21 +184,21 @@ class LastAxisSlopes(nn.PReLU):
         return torch.where(input > 0, input, self.weight * input)
 
 
-@wrong("PReLU", why="only the first slope is used")
+@wrong("PReLU", why="only the first slope is used", cause="only the first slope is used")
 class OneSlope(nn.PReLU):
     def forward(self, input):
         return super().forward(input) if self.num_parameters < 2 else (
             F.prelu(input, self.weight) * 0 + F.prelu(input, self.weight[:1]))  # fmt: skip
 
 
-@wrong("PReLU", only="gradient", why="the slope at 0 is 1")
+@wrong("PReLU", only="gradient", why="the slope at 0 is 1", cause="slope 1 at 0")
 class SteepPReLU(nn.PReLU):
     def forward(self, input):
         fine = F.prelu(input, self.weight)
         return torch.where(input == 0, input.to(fine.dtype), fine)
 
 
-@wrong("PReLU", why="the learned slope gets no gradient")
+@wrong("PReLU", why="the learned slope gets no gradient", cause="no gradient of weight")
 class FrozenSlope(nn.PReLU):
     def forward(self, input):
         return F.prelu(input, self.weight.detach())
