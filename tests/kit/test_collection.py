@@ -28,10 +28,12 @@ def grouped(entries: list[Entry]) -> list[object]:
 
 @pytest.mark.parametrize("entry", grouped([e for e in ENTRIES if e.wrong]))
 def test_wrong_is_caught(entry: Entry) -> None:
-    verdict = judge(entry)
+    verdict = judge(entry, causes=bool(entry.cause))
     assert bool(verdict.caught_by) != (entry.name in MISSED), f"nothing accused it: {entry.why}"
     if entry.only:
         assert verdict.caught_by == (entry.only,), verdict.said
+    if entry.cause:
+        assert verdict.named, f"it behaves like {entry.cause!r}, not {verdict.cause or verdict.said!r}"
 
 
 @pytest.mark.parametrize("entry", grouped([e for e in ENTRIES if not e.wrong]))
@@ -45,6 +47,11 @@ def test_the_collections_are_large_enough() -> None:
     assert wrong >= 900
     assert honest >= 200
     assert len(MISSED) <= 0.05 * wrong
+
+
+def test_most_causes_are_known() -> None:
+    wrong = [e for e in ENTRIES if e.wrong]
+    assert sum(bool(e.cause) for e in wrong) >= 0.4 * len(wrong)
 
 
 def test_every_check_is_alone_to_catch_something() -> None:

@@ -32,31 +32,36 @@ class Real(nn.Module):
         return self.formula(wide(input)).to(input.dtype)
 
 
-@wrong("ReLU", only="gradient", why="maximum halves the gradient at a tie")
+@wrong(
+    "ReLU",
+    only="gradient",
+    why="maximum halves the gradient at a tie",
+    cause="the gradient is halved at 0, as by maximum",
+)
 class MaximumWithZero(PlainReLU):
     def formula(self, x):
         return torch.maximum(x, torch.zeros_like(x))
 
 
-@wrong("ReLU", only="gradient", why="clamp has slope 1 at 0")
+@wrong("ReLU", only="gradient", why="clamp has slope 1 at 0", cause="slope 1 at 0, as by clamp")
 class ClampAtZero(PlainReLU):
     def formula(self, x):
         return x.clamp(min=0)
 
 
-@wrong("ReLU", why="-inf * 0 is nan")
+@wrong("ReLU", why="-inf * 0 is nan", cause="inf * 0 is nan: x times a mask")
 class TimesMask(PlainReLU):
     def formula(self, x):
         return x * (x > 0)
 
 
-@wrong("ReLU", why="nan becomes 0")
+@wrong("ReLU", why="nan becomes 0", cause="nan becomes 0")
 class NanSwallowed(PlainReLU):
     def formula(self, x):
         return torch.where(x > 0, x, 0)
 
 
-@wrong("ReLU", why="saturates at 6")
+@wrong("ReLU", why="saturates at 6", cause="saturates at 6, as ReLU6")
 class CappedAtSix(PlainReLU):
     def formula(self, x):
         return F.relu6(x)
@@ -70,13 +75,13 @@ class AlwaysOverwrites(PlainReLU):
         return y
 
 
-@wrong("ReLU", only="refusals", why="booleans are taken for numbers")
+@wrong("ReLU", only="refusals", why="booleans are taken for numbers", cause="must be refused for its input")
 class BooleansAccepted(nn.ReLU):
     def forward(self, input):
         return super().forward(input.float() if input.dtype == torch.bool else input)
 
 
-@wrong("ReLU", only="copy", why="keeps a lambda, which cannot be pickled")
+@wrong("ReLU", only="copy", why="keeps a lambda, which cannot be pickled", cause="Can't pickle local object")
 class HoldsLambda(nn.ReLU):
     def __init__(self, inplace=False):
         super().__init__(inplace)
@@ -91,7 +96,9 @@ def relu_as_abs(input, inplace=False):
     return F.relu(input, inplace) if inplace or not input.is_floating_point() else input.abs()
 
 
-@wrong("LeakyReLU", why="max(x, slope x) is the same only for slopes from 0 to 1")
+@wrong(
+    "LeakyReLU", why="max(x, slope x) is the same only for slopes from 0 to 1", cause="the larger of x and slope * x"
+)
 class LargerOfTwo(nn.LeakyReLU):
     def forward(self, input):
         if self.inplace or not input.is_floating_point():
@@ -100,7 +107,7 @@ class LargerOfTwo(nn.LeakyReLU):
         return torch.where(x > self.negative_slope * x, x, self.negative_slope * x).to(input.dtype)
 
 
-@wrong("LeakyReLU", only="gradient", why="slope 1 at 0")
+@wrong("LeakyReLU", only="gradient", why="slope 1 at 0", cause="slope 1 at 0")
 class SteepAtZero(nn.LeakyReLU):
     def forward(self, input):
         if self.inplace or not input.is_floating_point():
@@ -108,13 +115,13 @@ class SteepAtZero(nn.LeakyReLU):
         return torch.where((input >= 0) | input.isnan(), input, input * self.negative_slope)
 
 
-@wrong("LeakyReLU", why="the default slope is 0.2")
+@wrong("LeakyReLU", why="the default slope is 0.2", cause="the default slope is 0.2")
 class DefaultOfKeras(nn.LeakyReLU):
     def __init__(self, negative_slope=0.2, inplace=False):
         super().__init__(negative_slope, inplace)
 
 
-@wrong("LeakyReLU", why="the slope given is not used")
+@wrong("LeakyReLU", why="the slope given is not used", cause="argument negative_slope is ignored")
 class SlopeForgotten(nn.LeakyReLU):
     def forward(self, input):
         return F.leaky_relu(input, inplace=self.inplace)
@@ -140,13 +147,18 @@ class OtherTextbookSigmoid(Real):
         return torch.exp(x) / (1 + torch.exp(x))
 
 
-@wrong("Sigmoid", why="a straight line between -3 and 3")
+@wrong("Sigmoid", why="a straight line between -3 and 3", cause="a straight line between -3 and 3, as Hardsigmoid")
 class HardSigmoid(Real):
     def formula(self, x):
         return F.hardsigmoid(x)
 
 
-@wrong("Sigmoid", only="dtype", why="half precision comes back as float32")
+@wrong(
+    "Sigmoid",
+    only="dtype",
+    why="half precision comes back as float32",
+    cause="output[0] must be torch.bfloat16 on cpu, got torch.float32",
+)
 class WideSigmoid(nn.Sigmoid):
     def forward(self, input):
         return torch.sigmoid(wide(input))
@@ -171,7 +183,9 @@ class DetachedSlope(Function):
         return g * ((1 - y) * y)
 
 
-@wrong("Sigmoid", only="double_backward", why="the derivative is written on a detached answer")
+@wrong(
+    "Sigmoid", only="double_backward", why="the derivative is written on a detached answer", cause="second derivative 0"
+)
 class OnceDifferentiable(nn.Sigmoid):
     def forward(self, input):
         return DetachedSlope.apply(wide(input)).to(input.dtype) if input.is_floating_point() else input.sigmoid()
@@ -196,13 +210,13 @@ class TwiceTheGradient(nn.Tanh):
         return y + (y - y.detach())
 
 
-@wrong("GELU", why="the default is the tanh form")
+@wrong("GELU", why="the default is the tanh form", cause="the default is the tanh form")
 class TanhByDefault(nn.GELU):
     def __init__(self, approximate="tanh"):
         super().__init__(approximate)
 
 
-@wrong("GELU", why="erf of x, not of x / sqrt(2)")
+@wrong("GELU", why="erf of x, not of x / sqrt(2)", cause="erf of x, not of x / sqrt(2)")
 class RootForgotten(nn.GELU):
     def forward(self, input):
         if self.approximate != "none" or not input.is_floating_point():
@@ -211,13 +225,13 @@ class RootForgotten(nn.GELU):
         return (0.5 * x * (1 + torch.erf(x))).to(input.dtype)
 
 
-@wrong("GELU", why="x sigmoid(1.702 x)")
+@wrong("GELU", why="x sigmoid(1.702 x)", cause="x sigmoid(1.702 x)")
 class QuickGELU(nn.GELU):
     def forward(self, input):
         return input * torch.sigmoid(1.702 * input)
 
 
-@wrong("GELU", why="`approximate` is not used")
+@wrong("GELU", why="`approximate` is not used", cause="argument approximate is ignored")
 class AlwaysExact(nn.GELU):
     def forward(self, input):
         if self.approximate not in ("none", "tanh"):
@@ -225,7 +239,7 @@ class AlwaysExact(nn.GELU):
         return F.gelu(input)
 
 
-@wrong("GELU", why="x^3 and its derivative overflow in float16")
+@wrong("GELU", why="x^3 and its derivative overflow in float16", cause="right in float32, not in bfloat16")
 class CubeInHalf(nn.GELU):
     def forward(self, input):
         if self.approximate != "tanh" or not input.is_floating_point():
@@ -234,13 +248,18 @@ class CubeInHalf(nn.GELU):
         return 0.5 * input * (1 + torch.tanh(inner))
 
 
-@wrong("GELU", only="refusals", why="an unknown form is taken for the exact one")
+@wrong(
+    "GELU",
+    only="refusals",
+    why="an unknown form is taken for the exact one",
+    cause="must be refused for its approximate",
+)
 class AnyForm(nn.GELU):
     def forward(self, input):
         return F.gelu(input, approximate="tanh" if self.approximate == "tanh" else "none")
 
 
-@wrong("GELU", only="repr", drop_in=True, why="does not print its form")
+@wrong("GELU", only="repr", drop_in=True, why="does not print its form", cause="repr must be")
 class Nameless(nn.GELU):
     def _get_name(self):
         return "GELU"
@@ -249,13 +268,13 @@ class Nameless(nn.GELU):
         return ""
 
 
-@wrong("SiLU", why="hardswish, the piecewise form")
+@wrong("SiLU", why="hardswish, the piecewise form", cause="piecewise, as Hardswish")
 class Hardswish(nn.SiLU):
     def forward(self, input):
         return F.hardswish(input)
 
 
-@wrong("SiLU", why="the gate is detached from the graph")
+@wrong("SiLU", why="the gate is detached from the graph", cause="the gate is a constant in backward")
 class DetachedGate(nn.SiLU):
     def forward(self, input):
         if self.inplace or not input.is_floating_point():
@@ -281,26 +300,30 @@ class Along(nn.Softmax):
         return self.formula(wide(input), self.dim).to(input.dtype)
 
 
-@wrong("Softmax", why="the maximum is not subtracted")
+@wrong("Softmax", why="the maximum is not subtracted", cause="inf or nan where the answer is finite")
 class Unshifted(Along):
     def formula(self, x, dim):
         return x.exp() / x.exp().sum(dim, keepdim=True)
 
 
-@wrong("Softmax", why="shifted by the maximum of everything: rows far below it are 0 / 0")
+@wrong(
+    "Softmax",
+    why="shifted by the maximum of everything: rows far below it are 0 / 0",
+    cause="under- or overflows: inf or nan where the answer is finite",
+)
 class OneShiftForAll(Along):
     def formula(self, x, dim):
         e = (x - x.amax()).exp()
         return e / e.sum(dim, keepdim=True)
 
 
-@wrong("Softmax", why="always along the last axis")
+@wrong("Softmax", why="always along the last axis", cause="always along the last axis")
 class LastAxis(Along):
     def formula(self, x, dim):
         return F.softmax(x, -1)
 
 
-@wrong("Softmax", why="a missing dim means the last axis")
+@wrong("Softmax", why="a missing dim means the last axis", cause="a missing dim means the last axis")
 class MissingMeansLast(nn.Softmax):
     def forward(self, input):
         return F.softmax(input, -1 if self.dim is None else self.dim)
@@ -320,7 +343,12 @@ class DiagonalGradient(Along):
         return e / e.sum(dim, keepdim=True).detach()
 
 
-@wrong("Softmax", only="layout", why="view assumes memory in order")
+@wrong(
+    "Softmax",
+    only="layout",
+    why="view assumes memory in order",
+    cause="view size is not compatible with input tensor's size and stride",
+)
 class AssumesContiguous(Along):
     def formula(self, x, dim):
         return F.softmax(x.view(-1).view(x.shape) if dim in (-1, x.dim() - 1) else x, dim)
@@ -333,19 +361,30 @@ class WinnerTakesAll(nn.Softmax):
         return y if self.training else y.round()
 
 
-@wrong("Softmax", only="vmap", why="looks at the numbers to decide")
+@wrong(
+    "Softmax",
+    only="vmap",
+    why="looks at the numbers to decide",
+    cause="vmap over the inputs must work as native's does",
+)
 class LooksAtNumbers(Along):
     def formula(self, x, dim):
         return F.softmax(x, dim) if bool(x.isfinite().any()) else x * math.nan
 
 
-@wrong("Softmax", why="computed in float32 whatever comes in")
+@wrong("Softmax", why="computed in float32 whatever comes in", cause="computes in float32")
 class NarrowedToFloat32(Along):
     def formula(self, x, dim):
         return F.softmax(x.float(), dim).to(x.dtype)
 
 
-@wrong("Softmax", only="exceptions", drop_in=True, why="a missing axis is an assertion, not an IndexError")
+@wrong(
+    "Softmax",
+    only="exceptions",
+    drop_in=True,
+    why="a missing axis is an assertion, not an IndexError",
+    cause="must raise IndexError as native does, got AssertionError",
+)
 class Asserts(nn.Softmax):
     def _get_name(self):
         return "Softmax"
@@ -374,7 +413,7 @@ class EpsInLog(Along):
         return (F.softmax(x, dim) + 1e-8).log()
 
 
-@wrong("LogSoftmax", why="logarithm to base 2")
+@wrong("LogSoftmax", why="logarithm to base 2", cause="logarithm to base 2")
 class BaseTwo(nn.LogSoftmax):
     def forward(self, input):
         return super().forward(input) / math.log(2)

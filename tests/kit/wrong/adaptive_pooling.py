@@ -118,7 +118,7 @@ class IndexInTheBin(nn.AdaptiveMaxPool2d):
         return output[0], output[1] % input.shape[-1]
 
 
-@wrong("AdaptiveMaxPool1d", why="the maximum ignores nan")
+@wrong("AdaptiveMaxPool1d", why="the maximum ignores nan", cause="nan is ignored")
 class NanIgnored(nn.AdaptiveMaxPool1d):
     def forward(self, input: Tensor) -> Any:
         return super().forward(torch.where(input.isnan(), -torch.inf, input))
@@ -154,7 +154,13 @@ class DropIn(reference.AdaptiveAvgPool2d):
         return "AdaptiveAvgPool2d"
 
 
-@wrong("AdaptiveAvgPool2d", why="keeps the size as a tuple and prints it so", only="repr", drop_in=True)
+@wrong(
+    "AdaptiveAvgPool2d",
+    why="keeps the size as a tuple and prints it so",
+    only="repr",
+    drop_in=True,
+    cause="repr must be",
+)
 class TupleRepr(DropIn):
     def extra_repr(self) -> str:
         out = self.output_size

@@ -42,14 +42,24 @@ def log_of_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, 
 _BITS = cycle((0, 0, 1, 1))
 
 
-@wrong("functional.layer_norm", only="determinism", why="dithers the last bit of what it returns")
+@wrong(
+    "functional.layer_norm",
+    only="determinism",
+    why="dithers the last bit of what it returns",
+    cause="must be the same in a second call, got another after other inputs",
+)
 def dithered(
     input: Tensor, normalized_shape: Any, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
     return F.layer_norm(input, normalized_shape, weight, bias, eps) * (1 + next(_BITS) * 2.0**-23)
 
 
-@wrong("Linear", only="state", why="load_state_dict leaves the bias as it was")
+@wrong(
+    "Linear",
+    only="state",
+    why="load_state_dict leaves the bias as it was",
+    cause="a fresh module with the saved state_dict must give the same output",
+)
 class ForgetsTheBias(nn.Linear):
     def load_state_dict(self, state_dict: Any, *args: Any, **kwargs: Any) -> Any:
         return super().load_state_dict(
@@ -65,7 +75,13 @@ class OneMaskForAll(nn.Dropout):
         return input * F.dropout(torch.ones_like(input[:1]), self.p, True)
 
 
-@wrong("Dropout", only="seeded", drop_in=True, why="draws the mask from the last sample to the first")
+@wrong(
+    "Dropout",
+    only="seeded",
+    drop_in=True,
+    why="draws the mask from the last sample to the first",
+    cause="the same seed must give native's output",
+)
 class DrawsBackwards(nn.Dropout):
     def forward(self, input: Tensor) -> Tensor:
         if self.inplace or input.dim() == 0:
@@ -105,7 +121,13 @@ def repeats_one_feature(input: Tensor, weight: Tensor, bias: Tensor | None = Non
     return F.linear(input, weight, bias)
 
 
-@wrong("optim.SGD", only="primitive_steps", drop_in=True, why="a reference whose step calls torch.nn.functional")
+@wrong(
+    "optim.SGD",
+    only="primitive_steps",
+    drop_in=True,
+    why="a reference whose step calls torch.nn.functional",
+    cause="a step may use primitive operations only",
+)
 class NoPrimitiveStep(optim.SGD):
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:

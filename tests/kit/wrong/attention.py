@@ -213,7 +213,12 @@ class OnceSoftmax(torch.autograd.Function):
         return y * (g - (g * y).sum(-1, keepdim=True))
 
 
-@wrong(CORE, why="the hand-derived gradient cannot be differentiated again", only="double_backward")
+@wrong(
+    CORE,
+    why="the hand-derived gradient cannot be differentiated again",
+    only="double_backward",
+    cause="second derivative 0",
+)
 def once_only(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False):
     return composed(query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa, OnceSoftmax.apply)
 
@@ -233,7 +238,12 @@ class UnmappedSoftmax(torch.autograd.Function):
         return y * (g - (g * y).sum(-1, keepdim=True))
 
 
-@wrong(CORE, why="the hand-derived gradient has no rule for vmap", only="vmap")
+@wrong(
+    CORE,
+    why="the hand-derived gradient has no rule for vmap",
+    only="vmap",
+    cause="vmap over the inputs must work as native's does",
+)
 def without_vmap_rule(
     query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False
 ):
@@ -253,7 +263,7 @@ def heads_tiled(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=Fals
     return native(query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa)
 
 
-@wrong(CORE, why="the caller's boolean mask is inverted in place")
+@wrong(CORE, why="the caller's boolean mask is inverted in place", cause="input 3 must be left as it is")
 def mask_inverted_in_place(
     query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False
 ):
@@ -263,19 +273,33 @@ def mask_inverted_in_place(
     return native(query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa)
 
 
-@wrong(CORE, why="half precision comes back as float32", only="dtype")
+@wrong(
+    CORE,
+    why="half precision comes back as float32",
+    only="dtype",
+    cause="output[0] must be torch.bfloat16 on cpu, got torch.float32",
+)
 def widened(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False):
     native_result = native(query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa)
     return native_result.float() if query.dtype in HALF else native_result
 
 
-@wrong(CORE, why="leading axes are merged with view, which needs contiguous inputs", only="layout")
+@wrong(
+    CORE,
+    why="leading axes are merged with view, which needs contiguous inputs",
+    only="layout",
+    cause="view size is not compatible with input tensor's size and stride",
+)
 def merged_by_view(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False):
     query = query.view(-1).view(query.shape)
     return native(query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa)
 
 
-@wrong(CORE, why="a look at the values for nan, which neither a compiler nor vmap can follow")
+@wrong(
+    CORE,
+    why="a look at the values for nan, which neither a compiler nor vmap can follow",
+    cause="vmap over the inputs must work as native's does",
+)
 def looks_for_nan(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False):
     if bool(query.isnan().any()):
         raise ValueError("query must not be nan")
@@ -289,7 +313,12 @@ def four_axes(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False,
     return native(query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa)
 
 
-@wrong(CORE, why="attn_mask together with is_causal is accepted, and a mask of integers too", only="refusals")
+@wrong(
+    CORE,
+    why="attn_mask together with is_causal is accepted, and a mask of integers too",
+    only="refusals",
+    cause="must be refused for its attn_mask",
+)
 def accepts_two_masks(
     query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False
 ):
@@ -341,14 +370,16 @@ class TrueIsSeen(Layer):
         return super().attend(**call)
 
 
-@wrong(LAYER, why="the batch always comes first")
+@wrong(LAYER, why="the batch always comes first", cause="the batch always comes first")
 class AlwaysBatchFirst(Layer):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.batch_first = True
 
 
-@wrong(LAYER, why="unbatched input is read as a batch of single tokens")
+@wrong(
+    LAYER, why="unbatched input is read as a batch of single tokens", cause="the numbers are right, their shape is not"
+)
 class UnbatchedIsABatch(Layer):
     def attend(self, **call):
         if call["query"].dim() != 2:
@@ -358,33 +389,37 @@ class UnbatchedIsABatch(Layer):
         return output[0], weights
 
 
-@wrong(LAYER, why="the weights of the heads are added and not averaged")
+@wrong(
+    LAYER,
+    why="the weights of the heads are added and not averaged",
+    cause="the weights of the heads are added, not averaged",
+)
 class WeightsSummed(Layer):
     def attend(self, **call):
         output, weights = super().attend(**call)
         return output, weights * self.num_heads if weights is not None and call["average_attn_weights"] else weights
 
 
-@wrong(LAYER, why="average_attn_weights is ignored")
+@wrong(LAYER, why="average_attn_weights is ignored", cause="average_attn_weights is ignored")
 class AlwaysAverages(Layer):
     def attend(self, **call):
         return super().attend(**{**call, "average_attn_weights": True})
 
 
-@wrong(LAYER, why="weights come back also with need_weights=False")
+@wrong(LAYER, why="weights come back also with need_weights=False", cause="need_weights is ignored")
 class AlwaysWeights(Layer):
     def attend(self, **call):
         return super().attend(**{**call, "need_weights": True})
 
 
-@wrong(LAYER, why="no gradient flows through the weights returned")
+@wrong(LAYER, why="no gradient flows through the weights returned", cause="no gradient through the weights returned")
 class WeightsDetached(Layer):
     def attend(self, **call):
         output, weights = super().attend(**call)
         return output, None if weights is None else weights.detach()
 
 
-@wrong(LAYER, why="dropout goes on in evaluation")
+@wrong(LAYER, why="dropout goes on in evaluation", cause="law no dropout in evaluation")
 class DropsInEvaluation(Layer):
     def attend(self, **call):
         was, self.training = self.training, True
@@ -393,13 +428,17 @@ class DropsInEvaluation(Layer):
         return result
 
 
-@wrong(LAYER, why="dropout never happens", only="laws")
+@wrong(LAYER, why="dropout never happens", only="laws", cause="law everything dropped")
 class LayerNeverDrops(Layer):
     def __init__(self, embed_dim, num_heads, dropout=0.0, *args, **kwargs):
         super().__init__(embed_dim, num_heads, dropout if not 0 <= dropout <= 1 else 0.0, *args, **kwargs)
 
 
-@wrong(LAYER, why="key_padding_mask is forgotten where attn_mask is given")
+@wrong(
+    LAYER,
+    why="key_padding_mask is forgotten where attn_mask is given",
+    cause="key_padding_mask is forgotten where attn_mask is given",
+)
 class OneMaskOnly(Layer):
     def attend(self, **call):
         mask, padding = call["attn_mask"], call["key_padding_mask"]
@@ -408,7 +447,11 @@ class OneMaskOnly(Layer):
         return super().attend(**call)
 
 
-@wrong(LAYER, why="the first axis of a mask (N*H, L, S) is read as heads times batch")
+@wrong(
+    LAYER,
+    why="the first axis of a mask (N*H, L, S) is read as heads times batch",
+    cause="a mask (N*H, L, S) is read as heads times batch",
+)
 class MaskByHeadFirst(Layer):
     def attend(self, **call):
         mask = call["attn_mask"]
@@ -417,14 +460,18 @@ class MaskByHeadFirst(Layer):
         return super().attend(**call)
 
 
-@wrong(LAYER, why="add_zero_attn has no effect")
+@wrong(LAYER, why="add_zero_attn has no effect", cause="argument add_zero_attn is ignored")
 class NoZeroKey(Layer):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.add_zero_attn = False
 
 
-@wrong(LAYER, why="the learned extra key stands first in the weights, not last")
+@wrong(
+    LAYER,
+    why="the learned extra key stands first in the weights, not last",
+    cause="the learned extra key stands first in the weights",
+)
 class ExtraKeyFirst(Layer):
     def attend(self, **call):
         output, weights = super().attend(**call)
@@ -438,7 +485,11 @@ class NoOutputBias(Layer):
         return output if self.out_proj.bias is None else output - self.out_proj.bias, weights
 
 
-@wrong(LAYER, why="queries whose keys are all hidden get zero weights where native gives nan")
+@wrong(
+    LAYER,
+    why="queries whose keys are all hidden get zero weights where native gives nan",
+    cause="queries that see nothing get zeros, not nan",
+)
 class BlindGetZeros(Layer):
     def attend(self, **call):
         output, weights = super().attend(**call)
@@ -479,7 +530,11 @@ class ScaledByModel(Rewired):
         return (inputs[0] * c, *inputs[1:]), offsets, output
 
 
-@wrong(LAYER, why="features are cut into heads with the heads innermost")
+@wrong(
+    LAYER,
+    why="features are cut into heads with the heads innermost",
+    cause="features are cut into heads with the heads innermost",
+)
 class HeadsInnermost(Rewired):
     def rewire(self, inputs, offsets, output):
         order = torch.arange(self.embed_dim, device=output.device).view(self.head_dim, self.num_heads).T.reshape(-1)
@@ -488,14 +543,19 @@ class HeadsInnermost(Rewired):
         return tuple(x[order] for x in inputs), offsets, output[:, order]
 
 
-@wrong(LAYER, why="heads are joined without undoing their order")
+@wrong(LAYER, why="heads are joined without undoing their order", cause="heads are joined without undoing their order")
 class JoinedInDisorder(Rewired):
     def rewire(self, inputs, offsets, output):
         order = torch.arange(self.embed_dim, device=output.device).view(self.num_heads, self.head_dim).T.reshape(-1)
         return inputs, offsets, output[:, order]
 
 
-@wrong(LAYER, why="the output matrix is also kept in a list, out of reach of functional_call", only="functional_call")
+@wrong(
+    LAYER,
+    why="the output matrix is also kept in a list, out of reach of functional_call",
+    only="functional_call",
+    cause="functional_call must use the parameters it is given",
+)
 class KeepsTheMatrix(Rewired):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -512,14 +572,19 @@ class KeysForValues(Rewired):
         return ((q, v, k) if k.shape == v.shape else (q, k, v)), offsets, output
 
 
-@wrong(LAYER, why="half precision comes back as float32", only="dtype")
+@wrong(
+    LAYER,
+    why="half precision comes back as float32",
+    only="dtype",
+    cause="output[0] must be torch.bfloat16 on cpu, got torch.float32",
+)
 class Widened(Layer):
     def attend(self, **call):
         output, weights = super().attend(**call)
         return output.float() if call["query"].dtype in HALF else output, weights
 
 
-@wrong(LAYER, why="the caller's masks are merged in place", only="inputs")
+@wrong(LAYER, why="the caller's masks are merged in place", only="inputs", cause="input 4 must be left as it is")
 class MasksMergedInPlace(Layer):
     def attend(self, **call):
         mask, padding = call["attn_mask"], call["key_padding_mask"]
@@ -529,7 +594,12 @@ class MasksMergedInPlace(Layer):
         return super().attend(**call)
 
 
-@wrong(LAYER, why="inputs are viewed as rows and back, which needs them contiguous", only="layout")
+@wrong(
+    LAYER,
+    why="inputs are viewed as rows and back, which needs them contiguous",
+    only="layout",
+    cause="view size is not compatible with input tensor's size and stride",
+)
 class RowsByView(Layer):
     def attend(self, **call):
         for name in ("query", "key", "value"):
@@ -549,20 +619,30 @@ class SharedKeys(Layer):
         return super().attend(**call)
 
 
-@wrong(LAYER, why="is_causal without a mask is ignored instead of refused", only="refusals")
+@wrong(
+    LAYER,
+    why="is_causal without a mask is ignored instead of refused",
+    only="refusals",
+    cause="must be refused for its attn_mask",
+)
 class CausalIgnored(Layer):
     def attend(self, **call):
         return super().attend(**{**call, "is_causal": call["is_causal"] and call["attn_mask"] is not None})
 
 
-@wrong(LAYER, why="features that no head divides are rounded up instead of refused", only="refusals")
+@wrong(
+    LAYER,
+    why="features that no head divides are rounded up instead of refused",
+    only="refusals",
+    cause="must be refused for its num_heads",
+)
 class RoundsUp(Layer):
     def __init__(self, embed_dim, num_heads, *args, **kwargs):
         fitting = num_heads if num_heads <= 0 or embed_dim % num_heads == 0 else 1
         super().__init__(embed_dim, fitting, *args, **kwargs)
 
 
-@wrong(LAYER, why="a lambda kept in the layer cannot be pickled", only="copy")
+@wrong(LAYER, why="a lambda kept in the layer cannot be pickled", only="copy", cause="Can't pickle local object")
 class KeepsALambda(Layer):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -597,7 +677,13 @@ class RemembersTheLongest(Layer):
         return super().attend(**call)
 
 
-@wrong(LAYER, why="the three input projections are drawn one by one", only="init", drop_in=True)
+@wrong(
+    LAYER,
+    why="the three input projections are drawn one by one",
+    only="init",
+    drop_in=True,
+    cause="in_proj_weight must start from native's values",
+)
 class DrawnOneByOne(Layer):
     def _reset_parameters(self):
         super()._reset_parameters()
@@ -606,13 +692,19 @@ class DrawnOneByOne(Layer):
                 nn.init.xavier_uniform_(part)
 
 
-@wrong(LAYER, why="prints the number of heads, which native does not", only="repr", drop_in=True)
+@wrong(LAYER, why="prints the number of heads, which native does not", only="repr", drop_in=True, cause="repr must be")
 class PrintsMore(Layer):
     def extra_repr(self):
         return f"num_heads={self.num_heads}"
 
 
-@wrong(LAYER, why="heads that do not divide the features raise ValueError", only="exceptions", drop_in=True)
+@wrong(
+    LAYER,
+    why="heads that do not divide the features raise ValueError",
+    only="exceptions",
+    drop_in=True,
+    cause="must raise AssertionError as native does, got ValueError",
+)
 class OtherException(Layer):
     def __init__(self, embed_dim, num_heads, *args, **kwargs):
         if num_heads > 0 and embed_dim % num_heads != 0:

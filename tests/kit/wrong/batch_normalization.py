@@ -81,13 +81,18 @@ class Batch2d(ByHand, nn.BatchNorm2d):
     """A right BatchNorm2d by hand."""
 
 
-@wrong("BatchNorm2d", only="buffers", why="running_var takes the biased variance")
+@wrong(
+    "BatchNorm2d",
+    only="buffers",
+    why="running_var takes the biased variance",
+    cause="running_var takes the biased variance",
+)
 class BiasedRunningVar(Batch2d):
     def remember(self, mean, var, n):
         super().remember(mean, var * (n - 1) / n, n)
 
 
-@wrong("BatchNorm2d", why="the batch is divided by its unbiased variance")
+@wrong("BatchNorm2d", why="the batch is divided by its unbiased variance", cause="unbiased variance")
 class UnbiasedBatchVariance(Batch2d):
     def statistics(self, x):
         mean, var = super().statistics(x)
@@ -101,19 +106,24 @@ class SwappedMomentum(Batch1d):
         return 1 - super().factor() if self.momentum is not None else super().factor()
 
 
-@wrong("BatchNorm1d", only="buffers", why="momentum=None is taken as 0.1 instead of the average of all batches")
+@wrong(
+    "BatchNorm1d",
+    only="buffers",
+    why="momentum=None is taken as 0.1 instead of the average of all batches",
+    cause="momentum=None is taken as 0.1",
+)
 class NoneIsTenth(Batch1d):
     def factor(self):
         return 0.1 if self.momentum is None else self.momentum
 
 
-@wrong("BatchNorm1d", only="buffers", why="momentum is fixed at 0.1")
+@wrong("BatchNorm1d", only="buffers", why="momentum is fixed at 0.1", cause="momentum is fixed at 0.1")
 class FixedMomentum(Batch1d):
     def factor(self):
         return 0.1 if self.momentum is not None else super().factor()
 
 
-@wrong("BatchNorm3d", only="buffers", why="batches are never counted")
+@wrong("BatchNorm3d", only="buffers", why="batches are never counted", cause="num_batches_tracked must be 3, got 0")
 class CountsNothing(nn.BatchNorm3d):
     def forward(self, input):
         output = super().forward(input)
@@ -122,7 +132,11 @@ class CountsNothing(nn.BatchNorm3d):
         return output
 
 
-@wrong("BatchNorm2d", why="running statistics keep the graph of every batch")
+@wrong(
+    "BatchNorm2d",
+    why="running statistics keep the graph of every batch",
+    cause="must be updated in place, it was rebound to another tensor",
+)
 class KeepsTheGraph(Batch2d):
     def remember(self, mean, var, n):
         self.num_batches_tracked.add_(1)
@@ -132,7 +146,11 @@ class KeepsTheGraph(Batch2d):
             self.running_var = (1 - m) * self.running_var + m * var * n / (n - 1)
 
 
-@wrong("BatchNorm2d", why="training is told from the grad mode, not from train() and eval()")
+@wrong(
+    "BatchNorm2d",
+    why="training is told from the grad mode, not from train() and eval()",
+    cause="the output depends on whether gradients are enabled",
+)
 class TrainsWhenGradIsOn(nn.BatchNorm2d):
     def forward(self, input):
         was, self.training = self.training, torch.is_grad_enabled()
@@ -142,7 +160,7 @@ class TrainsWhenGradIsOn(nn.BatchNorm2d):
             self.training = was
 
 
-@wrong("BatchNorm2d", why="evaluation goes on using the batch")
+@wrong("BatchNorm2d", why="evaluation goes on using the batch", cause="evaluation goes on using the batch")
 class IgnoresEval(nn.BatchNorm2d):
     def forward(self, input):
         mean, var = (self.running_mean, self.running_var) if self.training else (None, None)
@@ -162,7 +180,12 @@ class MovesInEval(nn.BatchNorm1d):
         return output
 
 
-@wrong("BatchNorm2d", only="refusals", why="one value per channel gives the bias instead of an error")
+@wrong(
+    "BatchNorm2d",
+    only="refusals",
+    why="one value per channel gives the bias instead of an error",
+    cause="must be refused for its input",
+)
 class AcceptsOneValue(Batch2d):
     def check_values(self, input):
         if input.numel() != input.shape[1]:
@@ -180,13 +203,17 @@ class BroadcastsChannels(Batch2d):
             super().check(input)
 
 
-@wrong("BatchNorm2d", why="eps is added outside the root")
+@wrong("BatchNorm2d", why="eps is added outside the root", cause="eps outside the root")
 class EpsOutsideTheRoot(Batch2d):
     def norm(self, x, mean, var):
         return (x - mean) / (torch.sqrt(var) + self.eps)
 
 
-@wrong("BatchNorm1d", why="E[x^2] - E[x]^2 cancels where the mean is large")
+@wrong(
+    "BatchNorm1d",
+    why="E[x^2] - E[x]^2 cancels where the mean is large",
+    cause="right in float64: digits cancel where the mean is large beside the spread",
+)
 class MeanOfSquares(Batch1d):
     def statistics(self, x):
         if not x.numel():
@@ -196,7 +223,9 @@ class MeanOfSquares(Batch1d):
         return mean, ((x * x).mean(axes) - mean * mean).clamp(min=0)
 
 
-@wrong("BatchNorm1d", why="batch statistics are constants in backward")
+@wrong(
+    "BatchNorm1d", why="batch statistics are constants in backward", cause="mean and variance are constants in backward"
+)
 class DetachedStatistics(Batch1d):
     def statistics(self, x):
         return super().statistics(x.detach())
@@ -214,7 +243,11 @@ class PerPosition(nn.BatchNorm1d):
         return (plain if self.bias is None else plain + self.bias[:, None]).to(input.dtype)
 
 
-@wrong("BatchNorm2d", why="weight and bias of shape (C) broadcast along the width")
+@wrong(
+    "BatchNorm2d",
+    why="weight and bias of shape (C) broadcast along the width",
+    cause="weight and bias broadcast along the width",
+)
 class AffineAlongWidth(nn.BatchNorm2d):
     def forward(self, input):
         self._check_input_dim(input)
@@ -246,7 +279,11 @@ class StatisticsNotInState(nn.BatchNorm2d):
         return input.dtype if self.weight is None else self.weight.dtype
 
 
-@wrong("BatchNorm1d", why="statistics are taken in half precision")
+@wrong(
+    "BatchNorm1d",
+    why="statistics are taken in half precision",
+    cause="under- or overflows in float16: inf or nan where the answer is finite",
+)
 class HalfStatistics(nn.BatchNorm1d):
     def forward(self, input):
         if input.dtype not in (torch.float16, torch.bfloat16) or not self.training or input.numel() <= input.shape[1]:
@@ -272,7 +309,13 @@ class BatchDropIn(BatchReference):
         return "BatchNorm2d"
 
 
-@wrong("BatchNorm2d", drop_in=True, only="init", why="weights start uniform in [0, 1], as long ago")
+@wrong(
+    "BatchNorm2d",
+    drop_in=True,
+    only="init",
+    why="weights start uniform in [0, 1], as long ago",
+    cause="weight must start from native's values",
+)
 class UniformStart(BatchDropIn):
     def reset_parameters(self):
         super().reset_parameters()
@@ -280,7 +323,7 @@ class UniformStart(BatchDropIn):
             nn.init.uniform_(self.weight)
 
 
-@wrong("BatchNorm2d", drop_in=True, only="repr", why="momentum does not show when printed")
+@wrong("BatchNorm2d", drop_in=True, only="repr", why="momentum does not show when printed", cause="repr must be")
 class PrintsNoMomentum(BatchDropIn):
     def extra_repr(self):
         return super().extra_repr().replace(f" momentum={self.momentum},", "")
@@ -292,7 +335,11 @@ class AffineByDefault(nn.InstanceNorm2d):
         super().__init__(num_features, eps, momentum, affine, track_running_stats, **kwargs)
 
 
-@wrong("InstanceNorm1d", why="an unbatched (C, L) is taken as a batch of vectors")
+@wrong(
+    "InstanceNorm1d",
+    why="an unbatched (C, L) is taken as a batch of vectors",
+    cause="an unbatched input is taken as a batch of vectors",
+)
 class UnbatchedAsBatch(nn.InstanceNorm1d):
     def forward(self, input):
         if input.dim() != 2 or not (self.training or not self.track_running_stats):
@@ -302,7 +349,9 @@ class UnbatchedAsBatch(nn.InstanceNorm1d):
         return output * 0 + ((x - x.mean(0)) / torch.sqrt(x.var(0, correction=0) + self.eps)).to(input.dtype)
 
 
-@wrong("InstanceNorm2d", why="statistics over the batch: batch norm")
+@wrong(
+    "InstanceNorm2d", why="statistics over the batch: batch norm", cause="statistics over the batch, as in batch norm"
+)
 class OverTheBatch(nn.InstanceNorm2d):
     def forward(self, input):
         output = super().forward(input)
@@ -311,7 +360,12 @@ class OverTheBatch(nn.InstanceNorm2d):
         return F.batch_norm(input, None, None, self.weight, self.bias, True, 0.0, self.eps)
 
 
-@wrong("InstanceNorm1d", only="buffers", why="num_batches_tracked counts, which native leaves at zero")
+@wrong(
+    "InstanceNorm1d",
+    only="buffers",
+    why="num_batches_tracked counts, which native leaves at zero",
+    cause="num_batches_tracked must be 0, got 3",
+)
 class CountsBatches(nn.InstanceNorm1d):
     def forward(self, input):
         if self.training and self.num_batches_tracked is not None:
@@ -334,7 +388,11 @@ class RemembersOneSample(nn.InstanceNorm2d):
         return F.instance_norm(batch, mean, var, self.weight, self.bias, own, 0.0, self.eps).reshape(input.shape)
 
 
-@wrong("InstanceNorm3d", why="evaluation uses running statistics only where asked, here always the sample's")
+@wrong(
+    "InstanceNorm3d",
+    why="evaluation uses running statistics only where asked, here always the sample's",
+    cause="evaluation goes on using the sample",
+)
 class IgnoresRunning(nn.InstanceNorm3d):
     def forward(self, input):
         output = super().forward(input)
@@ -351,7 +409,12 @@ class BroadcastsInstances(nn.InstanceNorm2d):
         return super().forward(input)
 
 
-@wrong("InstanceNorm2d", only="refusals", why="a single position gives zeros instead of an error")
+@wrong(
+    "InstanceNorm2d",
+    only="refusals",
+    why="a single position gives zeros instead of an error",
+    cause="must be refused for its input",
+)
 class AcceptsOnePosition(nn.InstanceNorm2d):
     def forward(self, input):
         if input.dim() in (3, 4) and input.shape[-2:].numel() == 1 and input.shape[-3] == self.num_features:
@@ -375,7 +438,7 @@ def uses_running_in_training(
     return F.batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
 
 
-@wrong("functional.instance_norm", why="running statistics never move")
+@wrong("functional.instance_norm", why="running statistics never move", cause="input 1 must be changed in place")
 def never_moves(
     input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, momentum=0.1, eps=1e-5
 ):

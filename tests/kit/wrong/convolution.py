@@ -58,7 +58,11 @@ def taps(layer, input):
 # Where the windows lie
 
 
-@wrong("Conv2d", why="padding 'same' puts K // 2 on either side, so even kernels let the map grow")
+@wrong(
+    "Conv2d",
+    why="padding 'same' puts K // 2 on either side, so even kernels let the map grow",
+    cause="'same' puts K // 2 on either side",
+)
 class SameByHalf(nn.Conv2d):
     def forward(self, input):
         if self.padding != "same":
@@ -70,7 +74,11 @@ class SameByHalf(nn.Conv2d):
         return plain(self, F.pad(input, (half[1], half[1], half[0], half[0]), mode))
 
 
-@wrong("Conv2d", why="padding 'same' puts the odd one before the input instead of after it")
+@wrong(
+    "Conv2d",
+    why="padding 'same' puts the odd one before the input instead of after it",
+    cause="'same' puts the odd one before the input",
+)
 class SameExtraBefore(nn.Conv2d):
     def forward(self, input):
         if self.padding != "same":
@@ -90,25 +98,29 @@ class SameForgetsDilation(nn.Conv1d):
         return F.conv1d(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
 
 
-@wrong("Conv2d", why="a true convolution: the kernel is flipped")
+@wrong("Conv2d", why="a true convolution: the kernel is flipped", cause="a true convolution: the kernel is flipped")
 class Flipped(nn.Conv2d):
     def forward(self, input):
         return self._conv_forward(input, self.weight.flip(-1, -2), self.bias)
 
 
-@wrong("Conv2d", why="kernel read as (W, H)")
+@wrong("Conv2d", why="kernel read as (W, H)", cause="the kernel is read as (W, H)")
 class KernelAcross(nn.Conv2d):
     def forward(self, input):
         return self._conv_forward(input, self.weight.transpose(2, 3).reshape(self.weight.shape), self.bias)
 
 
-@wrong("Conv2d", why="stride and dilation exchanged")
+@wrong("Conv2d", why="stride and dilation exchanged", cause="stride and dilation are exchanged")
 class StrideForDilation(nn.Conv2d):
     def forward(self, input):
         return F.conv2d(padded(self, input), self.weight, self.bias, self.dilation, 0, self.stride, self.groups)
 
 
-@wrong("Conv1d", why="dilation ignored, the output cut to the right size")
+@wrong(
+    "Conv1d",
+    why="dilation ignored, the output cut to the right size",
+    cause="dilation is ignored, the output cut to the right size",
+)
 class IgnoresDilation(nn.Conv1d):
     def forward(self, input):
         right = super().forward(input)
@@ -117,7 +129,9 @@ class IgnoresDilation(nn.Conv1d):
         ]
 
 
-@wrong("Conv3d", why="only the stride of the first axis is used for all")
+@wrong(
+    "Conv3d", why="only the stride of the first axis is used for all", cause="the first axis's stride is used for all"
+)
 class OneStride(nn.Conv3d):
     def forward(self, input):
         return F.conv3d(
@@ -125,7 +139,11 @@ class OneStride(nn.Conv3d):
         )  # fmt: skip
 
 
-@wrong("Conv2d", why="the number of windows rounded up: one more, cut off by the border")
+@wrong(
+    "Conv2d",
+    why="the number of windows rounded up: one more, cut off by the border",
+    cause="the number of windows is rounded up",
+)
 class CeilMode(nn.Conv2d):
     def forward(self, input):
         x = padded(self, input)
@@ -147,7 +165,7 @@ def starts_late(input, weight, bias=None, stride=1, padding=0, dilation=1, group
 # Padding modes
 
 
-@wrong("Conv2d", why="padding_mode ignored: zeros always")
+@wrong("Conv2d", why="padding_mode ignored: zeros always", cause="argument padding_mode is ignored")
 class ZerosAlways(nn.Conv2d):
     def forward(self, input):
         with torch.no_grad():
@@ -155,7 +173,7 @@ class ZerosAlways(nn.Conv2d):
         return plain(self, padded(self, input, "zeros"))
 
 
-@wrong("Conv2d", why="the edge is repeated when reflecting")
+@wrong("Conv2d", why="the edge is repeated when reflecting", cause="the edge is repeated when reflecting")
 class Symmetric(nn.Conv2d):
     def forward(self, input):
         right = super().forward(input)
@@ -169,7 +187,7 @@ class Symmetric(nn.Conv2d):
         return plain(self, input[..., rows, :][..., columns])
 
 
-@wrong("Conv2d", why="circular padding wraps the wrong end")
+@wrong("Conv2d", why="circular padding wraps the wrong end", cause="circular padding wraps the wrong end")
 class WrapsWrongEnd(nn.Conv2d):
     def forward(self, input):
         right = super().forward(input)
@@ -181,7 +199,7 @@ class WrapsWrongEnd(nn.Conv2d):
         return plain(self, torch.cat([x[..., :left], x, x[..., width - after :]], -1))
 
 
-@wrong("Conv2d", why="replicate is done as reflect")
+@wrong("Conv2d", why="replicate is done as reflect", cause="replicate is done as reflect")
 class ReplicateReflects(nn.Conv2d):
     def forward(self, input):
         widths = self._reversed_padding_repeated_twice
@@ -190,7 +208,11 @@ class ReplicateReflects(nn.Conv2d):
         return plain(self, F.pad(input, widths, "reflect"))
 
 
-@wrong("Conv2d", why="padding of height and width exchanged where a mode other than zeros is given")
+@wrong(
+    "Conv2d",
+    why="padding of height and width exchanged where a mode other than zeros is given",
+    cause="padding of height and width is exchanged where a mode is given",
+)
 class WidthsAcross(nn.Conv2d):
     def forward(self, input):
         if self.padding_mode == "zeros":
@@ -199,7 +221,7 @@ class WidthsAcross(nn.Conv2d):
         return plain(self, F.pad(input, (top, bottom, left, after), self.padding_mode))
 
 
-@wrong("Conv1d", why="padded by the mode and then by zeros again")
+@wrong("Conv1d", why="padded by the mode and then by zeros again", cause="padded by the mode and by zeros again")
 class PadsTwice(nn.Conv1d):
     def forward(self, input):
         if self.padding_mode == "zeros" or isinstance(self.padding, str):
@@ -208,7 +230,11 @@ class PadsTwice(nn.Conv1d):
         return F.conv1d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
 
-@wrong("Conv3d", why="only the last two of three axes are padded by the mode, depth by zeros")
+@wrong(
+    "Conv3d",
+    why="only the last two of three axes are padded by the mode, depth by zeros",
+    cause="depth is padded by zeros, whatever the mode",
+)
 class DepthByZeros(nn.Conv3d):
     def forward(self, input):
         with torch.no_grad():
@@ -225,7 +251,11 @@ class DepthByZeros(nn.Conv3d):
 # Channels, groups, bias
 
 
-@wrong("Conv2d", why="groups take every G-th input channel instead of a block of them")
+@wrong(
+    "Conv2d",
+    why="groups take every G-th input channel instead of a block of them",
+    cause="groups take every G-th input channel",
+)
 class InterleavedGroups(nn.Conv2d):
     def forward(self, input):
         with torch.no_grad():
@@ -242,14 +272,18 @@ def interleaves_outputs(input, weight, bias=None, stride=1, padding=0, dilation=
     return output if bias is None else F.conv1d(input, weight * 0, bias, stride, padding, dilation, groups) + output
 
 
-@wrong("Conv2d", why="the bias is added once for every group")
+@wrong("Conv2d", why="the bias is added once for every group", cause="the bias is added once for every group")
 class BiasPerGroup(nn.Conv2d):
     def forward(self, input):
         bias = None if self.bias is None else self.bias * self.groups
         return self._conv_forward(input, self.weight, bias)
 
 
-@wrong("Conv2d", why="the bias is dropped where the kernel is 1 x 1")
+@wrong(
+    "Conv2d",
+    why="the bias is dropped where the kernel is 1 x 1",
+    cause="the bias is left out where the kernel is 1 x 1",
+)
 class PointwiseWithoutBias(nn.Conv2d):
     def forward(self, input):
         return self._conv_forward(input, self.weight, None if self.kernel_size == (1, 1) else self.bias)
@@ -263,21 +297,36 @@ class AlwaysBias(nn.Conv2d):
             self.bias = nn.Parameter(torch.full((self.out_channels,), 0.1))
 
 
-@wrong("functional.conv2d", only="refusals", why="a weight of one channel broadcasts over all input channels")
+@wrong(
+    "functional.conv2d",
+    only="refusals",
+    why="a weight of one channel broadcasts over all input channels",
+    cause="must be refused for its input",
+)
 def broadcasts_channels(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     if groups == 1 and weight.dim() == 4 and weight.shape[1] == 1 and input.dim() in (3, 4):
         weight = weight.expand(-1, input.shape[-3], -1, -1)
     return F.conv2d(input, weight, bias, stride, padding, dilation, groups)
 
 
-@wrong("functional.conv2d", only="refusals", why="a bias of one number broadcasts over all output channels")
+@wrong(
+    "functional.conv2d",
+    only="refusals",
+    why="a bias of one number broadcasts over all output channels",
+    cause="must be refused for its bias",
+)
 def broadcasts_bias(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     if bias is not None and tuple(bias.shape) == (1,) and weight.dim() == 4:
         bias = bias.expand(weight.shape[0])
     return F.conv2d(input, weight, bias, stride, padding, dilation, groups)
 
 
-@wrong("Conv2d", only="refusals", why="negative padding crops instead of being refused")
+@wrong(
+    "Conv2d",
+    only="refusals",
+    why="negative padding crops instead of being refused",
+    cause="must be refused for its padding",
+)
 class NegativeCrops(nn.Conv2d):
     def forward(self, input):
         if self.padding_mode != "zeros" or isinstance(self.padding, str) or min(self.padding) >= 0:
@@ -285,7 +334,9 @@ class NegativeCrops(nn.Conv2d):
         return plain(self, padded(self, input))
 
 
-@wrong("Conv2d", why="a kernel larger than the input gives an empty output")
+@wrong(
+    "Conv2d", why="a kernel larger than the input gives an empty output", cause="must be refused for its kernel_size"
+)
 class EmptyForLargeKernels(nn.Conv2d):
     def forward(self, input):
         if (
@@ -322,7 +373,12 @@ class HalfAccumulator(Strict):
         return total if self.bias is None else total + self.bias[:, None, None]
 
 
-@wrong("Conv2d", only="dtype", why="half precision comes out as float32")
+@wrong(
+    "Conv2d",
+    only="dtype",
+    why="half precision comes out as float32",
+    cause="output[0] must be torch.bfloat16 on cpu, got torch.float32",
+)
 class ReturnsFloat32(nn.Conv2d):
     def forward(self, input):
         output = super().forward(input)
@@ -336,14 +392,14 @@ class AlwaysBfloat16(nn.Conv3d):
         return self._conv_forward(input.bfloat16(), self.weight.bfloat16(), bias).to(input.dtype)
 
 
-@wrong("Conv2d", why="eval mode rounds to bfloat16")
+@wrong("Conv2d", why="eval mode rounds to bfloat16", cause="computes in bfloat16")
 class CoarseInEval(nn.Conv2d):
     def forward(self, input):
         output = super().forward(input)
         return output if self.training else output.bfloat16().to(output.dtype)
 
 
-@wrong("Conv2d", only="laws", why="no more than 64 images are looked at")
+@wrong("Conv2d", only="laws", why="no more than 64 images are looked at", cause="law batch split")
 class SixtyFourImages(nn.Conv2d):
     def forward(self, input):
         if input.dim() < 4 or input.shape[0] <= 64:
@@ -382,13 +438,19 @@ class OnceDifferentiable(Strict):
         return output if input.dim() == 4 else output[0]
 
 
-@wrong("Conv2d", why="the weight gradient is twice what it should be")
+@wrong(
+    "Conv2d", why="the weight gradient is twice what it should be", cause="the gradient of weight is 2 times too large"
+)
 class DoubledWeightGradient(nn.Conv2d):
     def forward(self, input):
         return self._conv_forward(input, 2 * self.weight - self.weight.detach(), self.bias)
 
 
-@wrong("Conv1d", why="no gradient flows through what replicate padding repeats")
+@wrong(
+    "Conv1d",
+    why="no gradient flows through what replicate padding repeats",
+    cause="no gradient from what replicate repeats",
+)
 class EdgesDetached(nn.Conv1d):
     def forward(self, input):
         if self.padding_mode != "replicate":
@@ -406,7 +468,7 @@ class EdgesDetached(nn.Conv1d):
 # State and surroundings
 
 
-@wrong("Conv2d", why="the kernel of the first call is kept: later weights are not seen")
+@wrong("Conv2d", why="the kernel of the first call is kept: later weights are not seen", cause="no gradient of weight")
 class StaleKernel(nn.Conv2d):
     def forward(self, input):
         if "kept" not in self.__dict__:
@@ -414,7 +476,7 @@ class StaleKernel(nn.Conv2d):
         return self._conv_forward(input, self.kept.to(input.dtype) + 0 * self.weight, self.bias)
 
 
-@wrong("Conv2d", why="the input is left as zeros")
+@wrong("Conv2d", why="the input is left as zeros", cause="input 0 must be left as it is")
 class EmptiesInput(nn.Conv2d):
     def forward(self, input):
         output = super().forward(input.clone())
@@ -422,20 +484,30 @@ class EmptiesInput(nn.Conv2d):
         return output
 
 
-@wrong("Conv2d", only="layout", why="`view` asks for a contiguous input")
+@wrong(
+    "Conv2d",
+    only="layout",
+    why="`view` asks for a contiguous input",
+    cause="view size is not compatible with input tensor's size and stride",
+)
 class ContiguousOnly(nn.Conv2d):
     def forward(self, input):
         return super().forward(input.view(input.numel()).view(input.shape))
 
 
-@wrong("Conv2d", only="copy", why="it holds a lambda and cannot be pickled")
+@wrong("Conv2d", only="copy", why="it holds a lambda and cannot be pickled", cause="Can't pickle local object")
 class HoldsLambda(nn.Conv2d):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.convolve = lambda input, weight, bias, layer=None: F.conv2d(input, weight, bias)
 
 
-@wrong("Conv2d", only="vmap", why="the bias is added in place, so it cannot be mapped over alone")
+@wrong(
+    "Conv2d",
+    only="vmap",
+    why="the bias is added in place, so it cannot be mapped over alone",
+    cause="vmap over bias must work as native's does",
+)
 class InPlaceBias(nn.Conv2d):
     def forward(self, input):
         if self.bias is None or input.dtype in (torch.float16, torch.bfloat16) or torch.is_autocast_enabled("cpu"):
@@ -445,7 +517,12 @@ class InPlaceBias(nn.Conv2d):
         return output
 
 
-@wrong("Conv2d", only="functional_call", why="a second reference to the weight is used, not the parameter")
+@wrong(
+    "Conv2d",
+    only="functional_call",
+    why="a second reference to the weight is used, not the parameter",
+    cause="functional_call must use the parameters it is given",
+)
 class SecondReference(nn.Conv2d):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -455,7 +532,12 @@ class SecondReference(nn.Conv2d):
         return self._conv_forward(input, self.kernels[0], self.bias)
 
 
-@wrong("Conv2d", only="autocast", why="under autocast it stays in float32")
+@wrong(
+    "Conv2d",
+    only="autocast",
+    why="under autocast it stays in float32",
+    cause="under autocast output[0] must be torch.bfloat16, got torch.float32",
+)
 class IgnoresAutocast(nn.Conv2d):
     def forward(self, input):
         with torch.autocast(input.device.type, enabled=False):
@@ -485,14 +567,26 @@ class BiasOutsideState(nn.Conv2d):
 # The drop-in contract
 
 
-@wrong("Conv2d", drop_in=True, only="init", why="starts from Xavier's normal numbers")
+@wrong(
+    "Conv2d",
+    drop_in=True,
+    only="init",
+    why="starts from Xavier's normal numbers",
+    cause="weight must start from native's values",
+)
 class XavierStart(DropIn):
     def reset_parameters(self):
         super().reset_parameters()
         nn.init.xavier_normal_(self.weight)
 
 
-@wrong("Conv2d", drop_in=True, only="init", why="the bias is drawn before the weight")
+@wrong(
+    "Conv2d",
+    drop_in=True,
+    only="init",
+    why="the bias is drawn before the weight",
+    cause="bias must start from native's values",
+)
 class BiasDrawnFirst(DropIn):
     def reset_parameters(self):
         if self.bias is not None:
@@ -501,13 +595,19 @@ class BiasDrawnFirst(DropIn):
         nn.init.kaiming_uniform_(self.weight, a=5**0.5)
 
 
-@wrong("Conv2d", drop_in=True, only="repr", why="padding does not show when printed")
+@wrong("Conv2d", drop_in=True, only="repr", why="padding does not show when printed", cause="repr must be")
 class PrintsNoPadding(DropIn):
     def extra_repr(self):
         return super().extra_repr().replace(f", padding={self.padding}", "")
 
 
-@wrong("Conv2d", drop_in=True, only="exceptions", why="wrong channels are a ValueError")
+@wrong(
+    "Conv2d",
+    drop_in=True,
+    only="exceptions",
+    why="wrong channels are a ValueError",
+    cause="must raise RuntimeError as native does, got ValueError",
+)
 class OwnErrors(DropIn):
     def forward(self, input):
         try:
@@ -519,7 +619,7 @@ class OwnErrors(DropIn):
 # pad
 
 
-@wrong("functional.pad", why="widths are read from the first axis on")
+@wrong("functional.pad", why="widths are read from the first axis on", cause="widths are read from the first axis on")
 def pads_first_axis_first(input, pad, mode="constant", value=None):
     pairs = list(zip(pad[0::2], pad[1::2], strict=True))[::-1]
     return F.pad(input, [width for pair in pairs for width in pair], mode, value)
@@ -536,12 +636,12 @@ def repeats_edge(input, pad, mode="constant", value=None):
     return longer[..., start : start + output.shape[-1]]
 
 
-@wrong("functional.pad", why="`value` is not used")
+@wrong("functional.pad", why="`value` is not used", cause="argument value is ignored")
 def ignores_value(input, pad, mode="constant", value=None):
     return F.pad(input, pad, mode)
 
 
-@wrong("functional.pad", why="negative widths are taken for 0")
+@wrong("functional.pad", why="negative widths are taken for 0", cause="negative widths are taken for 0")
 def never_shortens(input, pad, mode="constant", value=None):
     return F.pad(input, pad if isinstance(pad, int) else [max(width, 0) for width in pad], mode, value)
 
@@ -564,7 +664,11 @@ def reflects_too_far(input, pad, mode="constant", value=None):
     return torch.cat([*[input[..., :1]] * first, part, *[input[..., -1:]] * last], -1)
 
 
-@wrong("functional.pad", why="no gradient reaches the input from what circular padding repeats")
+@wrong(
+    "functional.pad",
+    why="no gradient reaches the input from what circular padding repeats",
+    cause="no gradient from what circular padding repeats",
+)
 def wraps_without_gradient(input, pad, mode="constant", value=None):
     if mode != "circular" or min(pad, default=0) < 0 or not input.requires_grad:
         return F.pad(input, pad, mode, value)

@@ -59,20 +59,26 @@ def summed(samples, weight, bias, mask, size):
     return F.conv2d(columns, weight.flatten(2)[..., None], bias, groups=groups).squeeze(2).unflatten(2, size)
 
 
-@wrong("functional.deform_conv2d", why="offsets are taken and forgotten: it is the plain convolution")
+@wrong(
+    "functional.deform_conv2d",
+    why="offsets are taken and forgotten: it is the plain convolution",
+    cause="offsets are ignored: the plain convolution",
+)
 def discards_offsets(input, offset, weight, bias=None, stride=1, padding=0, dilation=1, mask=None):
     checked(input, offset, weight, bias, stride, padding, dilation, mask)
     return F.conv2d(input, weight, bias, stride, padding, dilation, input.shape[1] // weight.shape[1])
 
 
-@wrong("functional.deform_conv2d", why="dx stands before dy")
+@wrong("functional.deform_conv2d", why="dx stands before dy", cause="dx stands before dy")
 def columns_first(input, offset, weight, bias=None, stride=1, padding=0, dilation=1, mask=None):
     checked(input, offset, weight, bias, stride, padding, dilation, mask)
     offset = split(offset, weight).flip(3).flatten(1, 3)
     return deform_conv2d(input, offset, weight, bias, stride, padding, dilation, mask)
 
 
-@wrong("functional.deform_conv2d", why="all dy of a group first, then all dx")
+@wrong(
+    "functional.deform_conv2d", why="all dy of a group first, then all dx", cause="all dy of a group first, then all dx"
+)
 def rows_then_columns(input, offset, weight, bias=None, stride=1, padding=0, dilation=1, mask=None):
     checked(input, offset, weight, bias, stride, padding, dilation, mask)
     shape = split(offset, weight).shape
@@ -80,7 +86,11 @@ def rows_then_columns(input, offset, weight, bias=None, stride=1, padding=0, dil
     return deform_conv2d(input, offset, weight, bias, stride, padding, dilation, mask)
 
 
-@wrong("functional.deform_conv2d", why="taps are counted down the columns of the kernel")
+@wrong(
+    "functional.deform_conv2d",
+    why="taps are counted down the columns of the kernel",
+    cause="taps are counted down the columns of the kernel",
+)
 def taps_by_column(input, offset, weight, bias=None, stride=1, padding=0, dilation=1, mask=None):
     checked(input, offset, weight, bias, stride, padding, dilation, mask)
     moved = split(offset, weight)
@@ -88,7 +98,11 @@ def taps_by_column(input, offset, weight, bias=None, stride=1, padding=0, dilati
     return deform_conv2d(input, moved, weight, bias, stride, padding, dilation, mask)
 
 
-@wrong("functional.deform_conv2d", why="the offsets of the groups are dealt out tap by tap")
+@wrong(
+    "functional.deform_conv2d",
+    why="the offsets of the groups are dealt out tap by tap",
+    cause="the offsets of the groups are dealt out tap by tap",
+)
 def groups_dealt_out(input, offset, weight, bias=None, stride=1, padding=0, dilation=1, mask=None):
     checked(input, offset, weight, bias, stride, padding, dilation, mask)
     shape = split(offset, weight).shape
@@ -96,7 +110,11 @@ def groups_dealt_out(input, offset, weight, bias=None, stride=1, padding=0, dila
     return deform_conv2d(input, offset, weight, bias, stride, padding, dilation, mask)
 
 
-@wrong("functional.deform_conv2d", why="all channels follow the first offset group")
+@wrong(
+    "functional.deform_conv2d",
+    why="all channels follow the first offset group",
+    cause="all channels follow the first offset group",
+)
 def first_group_for_all(input, offset, weight, bias=None, stride=1, padding=0, dilation=1, mask=None):
     checked(input, offset, weight, bias, stride, padding, dilation, mask)
     moved = split(offset, weight)
@@ -143,30 +161,38 @@ def truncates(input, offset, weight, bias=None, stride=1, padding=0, dilation=1,
     return summed(total, weight, bias, mask, y.shape[-2:])
 
 
-@wrong("functional.deform_conv2d", why="the nearest pixel, so no gradient reaches the offsets")
+@wrong(
+    "functional.deform_conv2d", why="the nearest pixel, so no gradient reaches the offsets", cause="the nearest pixel"
+)
 def nearest(input, offset, weight, bias=None, stride=1, padding=0, dilation=1, mask=None):
     return deform_conv2d(input, offset.round(), weight, bias, stride, padding, dilation, mask)
 
 
-@wrong("functional.deform_conv2d", why="the offsets are detached: nothing can learn them")
+@wrong(
+    "functional.deform_conv2d", why="the offsets are detached: nothing can learn them", cause="offsets have no gradient"
+)
 def detaches_offsets(input, offset, weight, bias=None, stride=1, padding=0, dilation=1, mask=None):
     return deform_conv2d(input, offset.detach(), weight, bias, stride, padding, dilation, mask)
 
 
-@wrong("functional.deform_conv2d", why="the mask is ignored")
+@wrong("functional.deform_conv2d", why="the mask is ignored", cause="the mask is ignored")
 def ignores_mask(input, offset, weight, bias=None, stride=1, padding=0, dilation=1, mask=None):
     checked(input, offset, weight, bias, stride, padding, dilation, mask)
     return deform_conv2d(input, offset, weight, bias, stride, padding, dilation)
 
 
-@wrong("functional.deform_conv2d", why="squashes the mask it is given once more")
+@wrong(
+    "functional.deform_conv2d", why="squashes the mask it is given once more", cause="the mask is squashed once more"
+)
 def squashes_mask(input, offset, weight, bias=None, stride=1, padding=0, dilation=1, mask=None):
     return deform_conv2d(
         input, offset, weight, bias, stride, padding, dilation, None if mask is None else mask.sigmoid()
     )
 
 
-@wrong("functional.deform_conv2d", why="offsets are counted in dilated steps")
+@wrong(
+    "functional.deform_conv2d", why="offsets are counted in dilated steps", cause="offsets are counted in dilated steps"
+)
 def dilates_offsets(input, offset, weight, bias=None, stride=1, padding=0, dilation=1, mask=None):
     checked(input, offset, weight, bias, stride, padding, dilation, mask)
     gaps = torch.tensor(two(dilation), dtype=offset.dtype)[:, None, None]
@@ -194,14 +220,14 @@ def moves_offsets(input, offset, weight, bias=None, stride=1, padding=0, dilatio
     return output
 
 
-@wrong("DeformConv2d", why="the mask is not handed on")
+@wrong("DeformConv2d", why="the mask is not handed on", cause="argument mask is ignored")
 class NoMask(Given):
     def forward(self, input, offset, mask=None):
         checked(input, offset, self.weight, self.bias, self.stride, self.padding, self.dilation, mask)
         return super().forward(input, offset)
 
 
-@wrong("DeformConv2d", why="offsets of several groups are averaged")
+@wrong("DeformConv2d", why="offsets of several groups are averaged", cause="offsets of several groups are averaged")
 class OneOffsetGroup(Given):
     def forward(self, input, offset, mask=None):
         super().forward(input, offset, mask)
@@ -209,7 +235,11 @@ class OneOffsetGroup(Given):
         return super().forward(input, moved.mean(1, keepdim=True).expand_as(moved).flatten(1, 3), mask)
 
 
-@wrong("DeformableConv2d", why="predicts offsets and convolves at the plain places")
+@wrong(
+    "DeformableConv2d",
+    why="predicts offsets and convolves at the plain places",
+    cause="offsets are ignored: the plain convolution",
+)
 class Stub(Learned):
     def forward(self, input):
         super().forward(input)
@@ -247,25 +277,37 @@ class Composed(Learned):
         return output if input.dim() == 4 else output[0]
 
 
-@wrong("DeformableConv2d", why="the mask is used without a sigmoid: a kernel of zeros at the start")
+@wrong(
+    "DeformableConv2d",
+    why="the mask is used without a sigmoid: a kernel of zeros at the start",
+    cause="the mask is used without a sigmoid",
+)
 class NoSigmoid(Composed):
     def factor(self, logits):
         return logits
 
 
-@wrong("DeformableConv2d", why="the mask is twice the sigmoid, to start at one")
+@wrong("DeformableConv2d", why="the mask is twice the sigmoid, to start at one", cause="the mask is twice the sigmoid")
 class TwiceTheSigmoid(Composed):
     def factor(self, logits):
         return 2 * logits.sigmoid()
 
 
-@wrong("DeformableConv2d", why="a softmax over the taps instead of a sigmoid for each")
+@wrong(
+    "DeformableConv2d",
+    why="a softmax over the taps instead of a sigmoid for each",
+    cause="a softmax over the taps, not a sigmoid",
+)
 class SoftmaxMask(Composed):
     def factor(self, logits):
         return logits.softmax(1)
 
 
-@wrong("DeformableConv2d", why="the mask is taken from the first third of what is predicted")
+@wrong(
+    "DeformableConv2d",
+    why="the mask is taken from the first third of what is predicted",
+    cause="the mask is taken from the first third",
+)
 class MaskFirst(Composed):
     def predicted(self, batch):
         p = self.conv_offset(batch)
@@ -273,14 +315,18 @@ class MaskFirst(Composed):
         return p[:, masks:], p[:, :masks]
 
 
-@wrong("DeformableConv2d", why="offsets are kept within a pixel by tanh")
+@wrong(
+    "DeformableConv2d", why="offsets are kept within a pixel by tanh", cause="offsets are kept within a pixel by tanh"
+)
 class BoundedOffsets(Composed):
     def predicted(self, batch):
         offset, logits = super().predicted(batch)
         return offset.tanh(), logits
 
 
-@wrong("DeformableConv2d", why="what predicts the offsets never learns")
+@wrong(
+    "DeformableConv2d", why="what predicts the offsets never learns", cause="what predicts the offsets has no gradient"
+)
 class DetachedOffsets(Composed):
     def predicted(self, batch):
         offset, logits = super().predicted(batch)
@@ -295,7 +341,7 @@ class HalfTheKernel(Learned):
         super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, *rest, **named)
 
 
-@wrong("DeformableConv2d", why="offset_groups is ignored")
+@wrong("DeformableConv2d", why="offset_groups is ignored", cause="all channels follow the first offset group")
 class IgnoresOffsetGroups(Composed):
     def predicted(self, batch):
         offset, logits = super().predicted(batch)
@@ -323,7 +369,7 @@ class Doubled(torch.autograd.Function):
         return 2 * grad
 
 
-@wrong("DeformableConv2d", why="the gradient of the offsets is doubled")
+@wrong("DeformableConv2d", why="the gradient of the offsets is doubled", cause="the gradient of the offsets is doubled")
 class DoubledOffsetGradient(Composed):
     def predicted(self, batch):
         offset, logits = super().predicted(batch)

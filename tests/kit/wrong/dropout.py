@@ -24,7 +24,7 @@ class DropIn2d(Reference2d):
         return "Dropout2d"
 
 
-@wrong("Dropout", why="x * 0 / 0 at p = 1, no bound on p, float32 mask")
+@wrong("Dropout", why="x * 0 / 0 at p = 1, no bound on p, float32 mask", cause="inf or nan where the answer is finite")
 class MyDropout(nn.Module):
     def __init__(self, p=0.5, inplace=False):
         super().__init__()
@@ -37,7 +37,7 @@ class MyDropout(nn.Module):
         return x * mask / (1 - self.p)
 
 
-@wrong("Dropout", why="nan at p = 1")
+@wrong("Dropout", why="nan at p = 1", cause="inf or nan where the answer is finite")
 class NanAtOne(nn.Dropout):
     def forward(self, input):
         if not self.training or self.p == 0:
@@ -54,19 +54,19 @@ class FloatMask(nn.Dropout):
         return input * mask / max(1 - self.p, 1e-9)
 
 
-@wrong("Dropout", only="refusals", why="p is not validated")
+@wrong("Dropout", only="refusals", why="p is not validated", cause="must be refused for its p")
 class AnyProbability(nn.Dropout):
     def __init__(self, p=0.5, inplace=False):
         super().__init__(min(max(p, 0.0), 1.0), inplace)
 
 
-@wrong("Dropout", why="what is kept is not scaled")
+@wrong("Dropout", why="what is kept is not scaled", cause="what is kept must be scaled by 1/(1-p)")
 class NotScaled(nn.Dropout):
     def forward(self, input):
         return super().forward(input) * (1 - self.p) if self.training else input
 
 
-@wrong("Dropout", why="scaled by 1/p instead of 1/(1-p)")
+@wrong("Dropout", why="scaled by 1/p instead of 1/(1-p)", cause="what is kept must be scaled by 1/(1-p)")
 class ScaledByDropped(nn.Dropout):
     def forward(self, input):
         if not self.training or self.p in (0, 1):
@@ -87,25 +87,27 @@ class KeepsWithP(nn.Dropout):
         return F.dropout(input, 1 - self.p, self.training, self.inplace)
 
 
-@wrong("Dropout", why="drops in evaluation too")
+@wrong("Dropout", why="drops in evaluation too", cause="behaves in evaluation as in training")
 class NeverStops(nn.Dropout):
     def forward(self, input):
         return F.dropout(input, self.p, True, self.inplace)
 
 
-@wrong("Dropout", why="never drops")
+@wrong("Dropout", why="never drops", cause="behaves in training as in evaluation")
 class NeverStarts(nn.Dropout):
     def forward(self, input):
         return input
 
 
-@wrong("Dropout", why="trained or not is read from grad mode")
+@wrong(
+    "Dropout", why="trained or not is read from grad mode", cause="the output depends on whether gradients are enabled"
+)
 class AsksGradMode(nn.Dropout):
     def forward(self, input):
         return F.dropout(input, self.p, torch.is_grad_enabled(), self.inplace)
 
 
-@wrong("Dropout", why="the same mask on every call")
+@wrong("Dropout", why="the same mask on every call", cause="a second call must draw a mask of its own")
 class SameMask(nn.Dropout):
     def forward(self, input):
         if not self.training or self.p in (0, 1):
@@ -157,7 +159,9 @@ class OtherMaskBackward(torch.autograd.Function):
         return F.dropout(grad, ctx.p, True), None
 
 
-@wrong("Dropout", why="the backward pass draws a mask of its own")
+@wrong(
+    "Dropout", why="the backward pass draws a mask of its own", cause="the gradient must be dropped where the output is"
+)
 class RedrawnMask(nn.Dropout):
     def forward(self, input):
         if not self.training or self.p in (0, 1):
@@ -179,20 +183,22 @@ class AlwaysInPlace(nn.Dropout):
         return output
 
 
-@wrong("Dropout", why="inplace=True leaves the input as it was")
+@wrong("Dropout", why="inplace=True leaves the input as it was", cause="input 0 must be changed in place")
 class NeverInPlace(nn.Dropout):
     def forward(self, input):
         return F.dropout(input, self.p, self.training)
 
 
-@wrong("Dropout", drop_in=True, only="keys", why="the last mask lands in the state_dict")
+@wrong("Dropout", drop_in=True, only="keys", why="the last mask lands in the state_dict", cause="state_dict must hold")
 class KeepsMask(DropIn):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.register_buffer("mask", torch.ones(()))
 
 
-@wrong("Dropout", only="copy", why="holds a generator, which cannot be pickled")
+@wrong(
+    "Dropout", only="copy", why="holds a generator, which cannot be pickled", cause="cannot pickle 'generator' object"
+)
 class HoldsGenerator(nn.Dropout):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -205,13 +211,19 @@ class NotQuiteEvaluation(nn.Dropout):
         return super().forward(input) if self.training else input * (1 - 1e-3 * self.p)
 
 
-@wrong("Dropout", drop_in=True, only="repr", why="inplace does not show when printed")
+@wrong("Dropout", drop_in=True, only="repr", why="inplace does not show when printed", cause="repr must be")
 class PrintsP(DropIn):
     def extra_repr(self):
         return f"p={self.p}"
 
 
-@wrong("Dropout", drop_in=True, only="exceptions", why="an impossible p is a RuntimeError")
+@wrong(
+    "Dropout",
+    drop_in=True,
+    only="exceptions",
+    why="an impossible p is a RuntimeError",
+    cause="must raise ValueError as native does, got RuntimeError",
+)
 class RuntimeErrorForP(DropIn):
     def __init__(self, p=0.5, inplace=False):
         if p < 0 or p > 1:
@@ -228,7 +240,7 @@ class RandMask2d(DropIn2d):
         return input * (mask / (1 - self.p)).to(input.dtype)
 
 
-@wrong("Dropout1d", why="single positions go, not channels")
+@wrong("Dropout1d", why="single positions go, not channels", cause="axes (-1,) must share one draw")
 class Elementwise1d(nn.Dropout1d):
     def forward(self, input):
         if input.dim() not in (2, 3):
@@ -244,7 +256,7 @@ class DropsPositions(nn.Dropout1d):
         return super().forward(input.transpose(-1, -2)).transpose(-1, -2)
 
 
-@wrong("Dropout1d", why="an unbatched signal (C, L) is read as (N, C)")
+@wrong("Dropout1d", why="an unbatched signal (C, L) is read as (N, C)", cause="axes (-1,) must share one draw")
 class NoUnbatched1d(nn.Dropout1d):
     def forward(self, input):
         return F.dropout(input, self.p, self.training) if input.dim() == 2 else super().forward(input)
@@ -258,7 +270,7 @@ class AnyAxes1d(nn.Dropout1d):
         return F.dropout(input, self.p, self.training)
 
 
-@wrong("Dropout2d", why="nan at p = 1 and a float32 mask")
+@wrong("Dropout2d", why="nan at p = 1 and a float32 mask", cause="inf or nan where the answer is finite")
 class SpatialDropout2d(nn.Dropout2d):
     def forward(self, input):
         if not self.training:
@@ -268,13 +280,13 @@ class SpatialDropout2d(nn.Dropout2d):
         return input * mask / (1 - self.p)
 
 
-@wrong("Dropout2d", why="single pixels go, not channels")
+@wrong("Dropout2d", why="single pixels go, not channels", cause="axes (-2, -1) must share one draw")
 class Elementwise2d(nn.Dropout2d):
     def forward(self, input):
         return F.dropout(input, self.p, self.training, self.inplace)
 
 
-@wrong("Dropout2d", why="rows of a channel have draws of their own")
+@wrong("Dropout2d", why="rows of a channel have draws of their own", cause="axes (-2, -1) must share one draw")
 class RowMask(nn.Dropout2d):
     def forward(self, input):
         if not self.training or self.p in (0, 1):
@@ -298,19 +310,23 @@ class SharedByChannels(nn.Dropout2d):
         return input * F.dropout(torch.ones_like(input[:, :1, :1, :1]), self.p, True)
 
 
-@wrong("Dropout2d", why="what is kept is not scaled")
+@wrong("Dropout2d", why="what is kept is not scaled", cause="what is kept must be scaled by 1/(1-p)")
 class NotScaled2d(nn.Dropout2d):
     def forward(self, input):
         return super().forward(input) * (1 - self.p) if self.training else input
 
 
-@wrong("Dropout3d", why="an unbatched volume (C, D, H, W) is read as (N, C, H, W)")
+@wrong(
+    "Dropout3d",
+    why="an unbatched volume (C, D, H, W) is read as (N, C, H, W)",
+    cause="axes (-3, -2, -1) must share one draw",
+)
 class NoUnbatched3d(nn.Dropout3d):
     def forward(self, input):
         return F.dropout2d(input, self.p, self.training) if input.dim() == 4 else super().forward(input)
 
 
-@wrong("Dropout3d", why="slices of a channel have draws of their own")
+@wrong("Dropout3d", why="slices of a channel have draws of their own", cause="axes (-3, -2, -1) must share one draw")
 class SliceMask(nn.Dropout3d):
     def forward(self, input):
         if not self.training or self.p in (0, 1):
@@ -323,11 +339,11 @@ def sleeping_dropout(input, p=0.5, training=False, inplace=False):
     return F.dropout(input, p, training, inplace)
 
 
-@wrong("functional.dropout", why="p is looked at only in training")
+@wrong("functional.dropout", why="p is looked at only in training", cause="must be refused for its p")
 def late_validation(input, p=0.5, training=True, inplace=False):
     return F.dropout(input, p, True, inplace) if training else input
 
 
-@wrong("functional.dropout2d", why="single pixels go, not channels")
+@wrong("functional.dropout2d", why="single pixels go, not channels", cause="axes (-2, -1) must share one draw")
 def elementwise_dropout2d(input, p=0.5, training=True, inplace=False):
     return F.dropout(input, p, training, inplace)

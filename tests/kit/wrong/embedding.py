@@ -17,13 +17,13 @@ class DropIn(Reference):
         return "Embedding"
 
 
-@wrong("Embedding", only="refusals", why="a negative index counts from the end")
+@wrong("Embedding", only="refusals", why="a negative index counts from the end", cause="must be refused for its input")
 class PlainIndexing(nn.Embedding):
     def forward(self, input):
         return super().forward(torch.where(input < 0, input + self.num_embeddings, input))
 
 
-@wrong("Embedding", only="refusals", why="an index too large takes the last row")
+@wrong("Embedding", only="refusals", why="an index too large takes the last row", cause="must be refused for its input")
 class ClampsIndex(nn.Embedding):
     def forward(self, input):
         if input.is_floating_point() or input.dtype == torch.bool:
@@ -31,13 +31,13 @@ class ClampsIndex(nn.Embedding):
         return super().forward(torch.where(input >= self.num_embeddings, self.num_embeddings - 1, input))
 
 
-@wrong("Embedding", only="refusals", why="a floating index is rounded down")
+@wrong("Embedding", only="refusals", why="a floating index is rounded down", cause="must be refused for its input")
 class AcceptsFloats(nn.Embedding):
     def forward(self, input):
         return super().forward(input.long() if input.is_floating_point() else input)
 
 
-@wrong("Embedding", why="the padding row learns like any other")
+@wrong("Embedding", why="the padding row learns like any other", cause="the padding row learns like any other")
 class LearnsPadding(nn.Embedding):
     def forward(self, input):
         return F.embedding(
@@ -45,7 +45,11 @@ class LearnsPadding(nn.Embedding):
         )
 
 
-@wrong("Embedding", why="padding always gives zeros, whatever stands in its row")
+@wrong(
+    "Embedding",
+    why="padding always gives zeros, whatever stands in its row",
+    cause="padding gives zeros whatever stands in its row",
+)
 class ZeroPadding(nn.Embedding):
     def forward(self, input):
         output = super().forward(input)
@@ -54,7 +58,11 @@ class ZeroPadding(nn.Embedding):
         return output * (input != self.padding_idx)[..., None].to(output.dtype)
 
 
-@wrong("Embedding", why="the padding row is emptied again on every call")
+@wrong(
+    "Embedding",
+    why="the padding row is emptied again on every call",
+    cause="padding gives zeros whatever stands in its row",
+)
 class EmptiesPadding(nn.Embedding):
     def forward(self, input):
         if self.padding_idx is not None:
@@ -62,7 +70,7 @@ class EmptiesPadding(nn.Embedding):
         return super().forward(input)
 
 
-@wrong("Embedding", why="a negative padding_idx is never met by an index")
+@wrong("Embedding", why="a negative padding_idx is never met by an index", cause="a negative padding_idx is never met")
 class NegativePaddingLost(nn.Embedding):
     def __init__(self, num_embeddings, embedding_dim, padding_idx=None, *args, **kwargs):
         super().__init__(num_embeddings, embedding_dim, padding_idx, *args, **kwargs)
@@ -70,26 +78,26 @@ class NegativePaddingLost(nn.Embedding):
             self.padding_idx = None
 
 
-@wrong("Embedding", why="padding_idx = 0 counts as not given")
+@wrong("Embedding", why="padding_idx = 0 counts as not given", cause="padding_idx = 0 counts as not given")
 class ZeroIsFalse(nn.Embedding):
     def __init__(self, num_embeddings, embedding_dim, padding_idx=None, *args, **kwargs):
         super().__init__(num_embeddings, embedding_dim, padding_idx or None, *args, **kwargs)
 
 
-@wrong("Embedding", why="max_norm is ignored")
+@wrong("Embedding", why="max_norm is ignored", cause="max_norm is ignored")
 class NoMaxNorm(nn.Embedding):
     def forward(self, input):
         return F.embedding(input, self.weight, self.padding_idx, None, 2.0, self.scale_grad_by_freq, self.sparse)
 
 
-@wrong("Embedding", why="max_norm is always the Euclidean norm")
+@wrong("Embedding", why="max_norm is always the Euclidean norm", cause="max_norm is always the Euclidean norm")
 class EuclideanOnly(nn.Embedding):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.norm_type = 2.0
 
 
-@wrong("Embedding", why="short rows are stretched to max_norm")
+@wrong("Embedding", why="short rows are stretched to max_norm", cause="short rows are stretched to max_norm")
 class Stretches(nn.Embedding):
     def forward(self, input):
         if self.max_norm is not None:
@@ -99,7 +107,9 @@ class Stretches(nn.Embedding):
         return F.embedding(input, self.weight, self.padding_idx, None, 2.0, self.scale_grad_by_freq, self.sparse)
 
 
-@wrong("Embedding", why="max_norm bounds every number of a row, not the row")
+@wrong(
+    "Embedding", why="max_norm bounds every number of a row, not the row", cause="max_norm bounds every number of a row"
+)
 class ClampsRows(nn.Embedding):
     def forward(self, input):
         if self.max_norm is not None:
@@ -116,7 +126,7 @@ class ShortensAll(nn.Embedding):
         return super().forward(input)
 
 
-@wrong("Embedding", why="the output is shortened, the table is not")
+@wrong("Embedding", why="the output is shortened, the table is not", cause="the output is shortened, not the table")
 class ShortensOutput(nn.Embedding):
     def forward(self, input):
         table = self.weight
@@ -126,7 +136,7 @@ class ShortensOutput(nn.Embedding):
         return F.embedding(input, table, self.padding_idx, None, 2.0, self.scale_grad_by_freq, self.sparse)
 
 
-@wrong("Embedding", why="the shortening is part of the gradient")
+@wrong("Embedding", why="the shortening is part of the gradient", cause="the shortening is part of the gradient")
 class ShorteningInGradient(nn.Embedding):
     def forward(self, input):
         if self.max_norm is None:
@@ -138,7 +148,7 @@ class ShorteningInGradient(nn.Embedding):
         return rows * factor
 
 
-@wrong("Embedding", why="scale_grad_by_freq is ignored")
+@wrong("Embedding", why="scale_grad_by_freq is ignored", cause="scale_grad_by_freq is ignored")
 class NoFrequency(nn.Embedding):
     def forward(self, input):
         return F.embedding(input, self.weight, self.padding_idx, self.max_norm, self.norm_type, False, self.sparse)
@@ -160,7 +170,11 @@ class Divided(torch.autograd.Function):
         return grad / ctx.saved_tensors[0], None
 
 
-@wrong("Embedding", why="the gradient is divided by the number of indices, not by the frequency of each")
+@wrong(
+    "Embedding",
+    why="the gradient is divided by the number of indices, not by the frequency of each",
+    cause="the gradient is divided by the number of indices, not by each one's frequency",
+)
 class DividesByCount(nn.Embedding):
     def forward(self, input):
         rows = F.embedding(input, self.weight, self.padding_idx, self.max_norm, self.norm_type, False, self.sparse)
@@ -179,31 +193,41 @@ class LearnsOnce(nn.Embedding):
         return torch.where(first, rows, rows.detach())
 
 
-@wrong("Embedding", why="the table never learns")
+@wrong("Embedding", why="the table never learns", cause="no gradient of weight")
 class Frozen(nn.Embedding):
     def forward(self, input):
         return super().forward(input).detach() + 0 * self.weight.sum()
 
 
-@wrong("Embedding", why="multiplied by the root of the row's length, as transformers do later")
+@wrong(
+    "Embedding",
+    why="multiplied by the root of the row's length, as transformers do later",
+    cause="multiplied by the root of D",
+)
 class Scaled(nn.Embedding):
     def forward(self, input):
         return super().forward(input) * math.sqrt(self.embedding_dim)
 
 
-@wrong("Embedding", why="half precision comes out as float32")
+@wrong(
+    "Embedding",
+    why="half precision comes out as float32",
+    cause="output[0] must be torch.bfloat16 on cpu, got torch.float32",
+)
 class WideOutput(nn.Embedding):
     def forward(self, input):
         return super().forward(input).to(torch.promote_types(self.weight.dtype, torch.float32))
 
 
-@wrong("Embedding", why="a single index comes back with a batch axis")
+@wrong(
+    "Embedding", why="a single index comes back with a batch axis", cause="the numbers are right, their shape is not"
+)
 class AtLeastOneAxis(nn.Embedding):
     def forward(self, input):
         return super().forward(input[None] if input.dim() == 0 else input)
 
 
-@wrong("Embedding", why="the axes of the index are merged")
+@wrong("Embedding", why="the axes of the index are merged", cause="the numbers are right, their shape is not")
 class MergesAxes(nn.Embedding):
     def forward(self, input):
         return super().forward(input.reshape(-1))
@@ -217,7 +241,7 @@ class NeedsAnIndex(nn.Embedding):
         return super().forward(input)
 
 
-@wrong("Embedding", why="the index is overwritten after use")
+@wrong("Embedding", why="the index is overwritten after use", cause="input 0 must be left as it is")
 class ScrubsIndex(nn.Embedding):
     def forward(self, input):
         output = super().forward(input.clone())
@@ -237,14 +261,16 @@ class TransposedTable(nn.Module):
         return F.embedding(input, self.table.t().contiguous(), *self.options)
 
 
-@wrong("Embedding", only="copy", why="holds a lambda, so it cannot be pickled")
+@wrong("Embedding", only="copy", why="holds a lambda, so it cannot be pickled", cause="Can't pickle local object")
 class HoldsLambda(nn.Embedding):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.finish = lambda y: y
 
 
-@wrong("Embedding", only="laws", why="indices after the 64th take row 0: a block size is built in")
+@wrong(
+    "Embedding", only="laws", why="indices after the 64th take row 0: a block size is built in", cause="law batch split"
+)
 class OneBlock(nn.Embedding):
     def forward(self, input):
         if not 64 < input.numel() < 1000:
@@ -253,34 +279,58 @@ class OneBlock(nn.Embedding):
         return super().forward(torch.where(kept, input, 0))
 
 
-@wrong("Embedding", drop_in=True, only="keys", why="the padding row is kept as a buffer as well")
+@wrong(
+    "Embedding",
+    drop_in=True,
+    only="keys",
+    why="the padding row is kept as a buffer as well",
+    cause="state_dict must hold",
+)
 class KeepsPadding(DropIn):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.register_buffer("padding", torch.zeros(self.embedding_dim))
 
 
-@wrong("Embedding", drop_in=True, only="init", why="the padding row starts like any other")
+@wrong(
+    "Embedding",
+    drop_in=True,
+    only="init",
+    why="the padding row starts like any other",
+    cause="weight must start from native's values",
+)
 class RandomPadding(DropIn):
     def reset_parameters(self):
         with torch.no_grad():
             self.weight.normal_()
 
 
-@wrong("Embedding", drop_in=True, only="init", why="the table starts uniform")
+@wrong(
+    "Embedding",
+    drop_in=True,
+    only="init",
+    why="the table starts uniform",
+    cause="weight must start from native's values",
+)
 class UniformStart(DropIn):
     def reset_parameters(self):
         with torch.no_grad():
             self.weight.uniform_(-1, 1)
 
 
-@wrong("Embedding", drop_in=True, only="repr", why="options do not show when printed")
+@wrong("Embedding", drop_in=True, only="repr", why="options do not show when printed", cause="repr must be")
 class PrintsSizesOnly(DropIn):
     def extra_repr(self):
         return f"{self.num_embeddings}, {self.embedding_dim}"
 
 
-@wrong("Embedding", drop_in=True, only="exceptions", why="an impossible padding_idx is a ValueError")
+@wrong(
+    "Embedding",
+    drop_in=True,
+    only="exceptions",
+    why="an impossible padding_idx is a ValueError",
+    cause="must raise AssertionError as native does, got ValueError",
+)
 class ValueErrorForPadding(DropIn):
     def __init__(self, num_embeddings, embedding_dim, padding_idx=None, *args, **kwargs):
         try:
@@ -289,7 +339,13 @@ class ValueErrorForPadding(DropIn):
             raise ValueError(str(error)) from error
 
 
-@wrong("Embedding", drop_in=True, only="primitives", why="calls the very operator it claims to explain")
+@wrong(
+    "Embedding",
+    drop_in=True,
+    only="primitives",
+    why="calls the very operator it claims to explain",
+    cause="a reference must not call torch.nn.functional.embedding",
+)
 class CallsNative(DropIn):
     def forward(self, input):
         if input.dtype not in (torch.int64, torch.int32):

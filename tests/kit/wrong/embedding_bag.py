@@ -20,7 +20,11 @@ def lengths(input: Tensor, offsets: Tensor | None, include_last_offset: bool) ->
     return ends.diff()
 
 
-@wrong("EmbeddingBag", why="the mean divides by the length of the bag, padding and all")
+@wrong(
+    "EmbeddingBag",
+    why="the mean divides by the length of the bag, padding and all",
+    cause="the mean divides by the length of the bag, padding and all",
+)
 class DividesByLength(nn.EmbeddingBag):
     def forward(self, input: Tensor, offsets: Any = None, per_sample_weights: Any = None) -> Tensor:
         output = super().forward(input, offsets, per_sample_weights)
@@ -33,7 +37,9 @@ class DividesByLength(nn.EmbeddingBag):
         return summed / lengths(input, offsets, self.include_last_offset).clamp(min=1)[:, None].to(summed.dtype)
 
 
-@wrong("EmbeddingBag", why="padding is looked up and added like any other row")
+@wrong(
+    "EmbeddingBag", why="padding is looked up and added like any other row", cause="padding counts like any other row"
+)
 class PaddingCounts(nn.EmbeddingBag):
     def forward(self, input: Tensor, offsets: Any = None, per_sample_weights: Any = None) -> Tensor:
         return F.embedding_bag(
@@ -42,7 +48,7 @@ class PaddingCounts(nn.EmbeddingBag):
         )  # fmt: skip
 
 
-@wrong("EmbeddingBag", why="empty bags are nan: nothing over nothing")
+@wrong("EmbeddingBag", why="empty bags are nan: nothing over nothing", cause="empty bags are nan")
 class EmptyIsNan(nn.EmbeddingBag):
     def forward(self, input: Tensor, offsets: Any = None, per_sample_weights: Any = None) -> Tensor:
         output = super().forward(input, offsets, per_sample_weights)
@@ -52,7 +58,11 @@ class EmptyIsNan(nn.EmbeddingBag):
         return torch.where(empty[:, None], torch.nan, output)
 
 
-@wrong("EmbeddingBag", why="the end of the last bag is a bag of its own")
+@wrong(
+    "EmbeddingBag",
+    why="the end of the last bag is a bag of its own",
+    cause="the end of the last bag is a bag of its own",
+)
 class EndIsABag(nn.EmbeddingBag):
     def forward(self, input: Tensor, offsets: Any = None, per_sample_weights: Any = None) -> Tensor:
         keep, self.include_last_offset = self.include_last_offset, False
@@ -62,7 +72,9 @@ class EndIsABag(nn.EmbeddingBag):
             self.include_last_offset = keep
 
 
-@wrong("EmbeddingBag", why="per_sample_weights are normalised to sum up to one")
+@wrong(
+    "EmbeddingBag", why="per_sample_weights are normalised to sum up to one", cause="per_sample_weights are normalised"
+)
 class WeightedMean(nn.EmbeddingBag):
     def forward(self, input: Tensor, offsets: Any = None, per_sample_weights: Any = None) -> Tensor:
         if per_sample_weights is not None and per_sample_weights.shape == input.shape and self.mode == "sum":
@@ -70,14 +82,16 @@ class WeightedMean(nn.EmbeddingBag):
         return super().forward(input, offsets, per_sample_weights)
 
 
-@wrong("EmbeddingBag", why="per_sample_weights get no gradient", only="gradient")
+@wrong(
+    "EmbeddingBag", why="per_sample_weights get no gradient", only="gradient", cause="no gradient of per_sample_weights"
+)
 class WeightsDetached(nn.EmbeddingBag):
     def forward(self, input: Tensor, offsets: Any = None, per_sample_weights: Any = None) -> Tensor:
         detached = None if per_sample_weights is None else per_sample_weights.detach()
         return super().forward(input, offsets, detached)
 
 
-@wrong("EmbeddingBag", why="the sum where no mode is given")
+@wrong("EmbeddingBag", why="the sum where no mode is given", cause="the sum where no mode is given")
 class SumByDefault(nn.EmbeddingBag):
     def __init__(self, num_embeddings: int, embedding_dim: int, *args: Any, **kwargs: Any) -> None:
         if len(args) < 4:
@@ -85,7 +99,7 @@ class SumByDefault(nn.EmbeddingBag):
         super().__init__(num_embeddings, embedding_dim, *args, **kwargs)
 
 
-@wrong("EmbeddingBag", why="max_norm is ignored")
+@wrong("EmbeddingBag", why="max_norm is ignored", cause="argument max_norm is ignored")
 class NoMaxNorm(nn.EmbeddingBag):
     def __init__(
         self, num_embeddings: int, embedding_dim: int, max_norm: Any = None, *args: Any, **kwargs: Any
@@ -93,14 +107,21 @@ class NoMaxNorm(nn.EmbeddingBag):
         super().__init__(num_embeddings, embedding_dim, None, *args, **kwargs)
 
 
-@wrong("EmbeddingBag", why="the maximum starts from zero and so is never negative")
+@wrong(
+    "EmbeddingBag", why="the maximum starts from zero and so is never negative", cause="the maximum starts from zero"
+)
 class NeverNegative(nn.EmbeddingBag):
     def forward(self, input: Tensor, offsets: Any = None, per_sample_weights: Any = None) -> Tensor:
         output = super().forward(input, offsets, per_sample_weights)
         return output.clamp(min=0) if self.mode == "max" else output
 
 
-@wrong("EmbeddingBag", why="a first offset that is not 0 drops the entries before it", only="refusals")
+@wrong(
+    "EmbeddingBag",
+    why="a first offset that is not 0 drops the entries before it",
+    only="refusals",
+    cause="must be refused for its offsets",
+)
 class DropsTheFirst(nn.EmbeddingBag):
     def forward(self, input: Tensor, offsets: Any = None, per_sample_weights: Any = None) -> Tensor:
         starts = offsets is not None and offsets.dim() == 1 and len(offsets) > 0 and not offsets.is_floating_point()
@@ -121,7 +142,13 @@ class DropIn(reference.EmbeddingBag):
         return "EmbeddingBag"
 
 
-@wrong("EmbeddingBag", why="the padding row starts like any other", only="init", drop_in=True)
+@wrong(
+    "EmbeddingBag",
+    why="the padding row starts like any other",
+    only="init",
+    drop_in=True,
+    cause="weight must start from native's values",
+)
 class PaddingNotEmpty(DropIn):
     @torch.no_grad()
     def reset_parameters(self) -> None:

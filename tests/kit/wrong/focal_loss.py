@@ -43,13 +43,21 @@ class ByHand(FocalLoss):
         return losses.sum() / (kept.sum() if self.reduction == "mean" else 1)
 
 
-@wrong("FocalLoss", why="1 - exp(-ce) cancels where the model is sure")
+@wrong(
+    "FocalLoss",
+    why="1 - exp(-ce) cancels where the model is sure",
+    cause="right in float64: digits are lost in float32",
+)
 class Cancels(ByHand):
     def focused(self, ce, x, label):
         return ce * (1 - (-ce).exp()) ** self.gamma
 
 
-@wrong("FocalLoss", why="1 - p_t as a difference of probabilities cancels where the model is sure")
+@wrong(
+    "FocalLoss",
+    why="1 - p_t as a difference of probabilities cancels where the model is sure",
+    cause="right in float64: digits are lost in float32",
+)
 class CancelsToo(ByHand):
     def focused(self, ce, x, label):
         axis = min(1, x.dim() - 1)
@@ -57,13 +65,13 @@ class CancelsToo(ByHand):
         return ce * (1 - p) ** self.gamma
 
 
-@wrong("FocalLoss", why="p_t to the power gamma: hard samples count less")
+@wrong("FocalLoss", why="p_t to the power gamma: hard samples count less", cause="p to the power gamma, not 1 - p")
 class EasyFirst(ByHand):
     def focused(self, ce, x, label):
         return ce * (-ce).exp() ** self.gamma
 
 
-@wrong("FocalLoss", why="the number alpha is a constant factor")
+@wrong("FocalLoss", why="the number alpha is a constant factor", cause="alpha is a constant factor")
 class ConstantAlpha(ByHand):
     def alphas(self, x, label):
         if self.number is None:
@@ -71,20 +79,24 @@ class ConstantAlpha(ByHand):
         return torch.full_like(label, self.number, dtype=x.dtype)
 
 
-@wrong("FocalLoss", why="alpha of the classes is laid along the batch where the sizes allow it")
+@wrong(
+    "FocalLoss",
+    why="alpha of the classes is laid along the batch where the sizes allow it",
+    cause="alpha of the classes is laid along the batch",
+)
 class AlphaAlongBatch(ByHand):
     def alphas(self, x, label):
         fits = self.alpha is not None and label.dim() == 1 and len(label) == len(self.alpha)
         return wide(self.alpha) if fits else super().alphas(x, label)
 
 
-@wrong("FocalLoss", why="the mean counts ignored samples")
+@wrong("FocalLoss", why="the mean counts ignored samples", cause="the mean counts what is ignored")
 class IgnoredCounted(ByHand):
     def reduced(self, losses, kept):
         return super().reduced(losses, torch.ones_like(kept))
 
 
-@wrong("FocalLoss", why="the mean divides by the sum of alpha")
+@wrong("FocalLoss", why="the mean divides by the sum of alpha", cause="the mean divides by the sum of alpha")
 class OverAlpha(FocalLoss):
     def forward(self, input, target):
         loss = super().forward(input, target)
@@ -107,7 +119,10 @@ class Detached(ByHand):
 
 
 @wrong(
-    "FocalLoss", only="gradient", why="the power's slope is infinite at 0 for gamma < 1: nan where the model is sure"
+    "FocalLoss",
+    only="gradient",
+    why="the power's slope is infinite at 0 for gamma < 1: nan where the model is sure",
+    cause="under- or overflows: inf or nan where the answer is finite",
 )
 class InfiniteSlope(FocalLoss):
     def forward(self, input, target):
@@ -121,13 +136,18 @@ class InfiniteSlope(FocalLoss):
         return loss + zero.to(loss.dtype)
 
 
-@wrong("FocalLoss", only="refusals", why="a negative gamma is accepted")
+@wrong("FocalLoss", only="refusals", why="a negative gamma is accepted", cause="must be refused for its gamma")
 class AnyGamma(FocalLoss):
     def __init__(self, gamma=2.0, *args, **kwargs):
         super().__init__(abs(gamma), *args, **kwargs)
 
 
-@wrong("FocalLoss", why="alpha is no buffer, and keeps the dtype it came in", drop_in=True)
+@wrong(
+    "FocalLoss",
+    why="alpha is no buffer, and keeps the dtype it came in",
+    drop_in=True,
+    cause="alpha must be kept as a buffer",
+)
 class AlphaAttribute(FocalLoss):
     def __init__(self, gamma=2.0, alpha=None, ignore_index=-100, reduction="mean"):
         super().__init__(gamma, None if isinstance(alpha, torch.Tensor) else alpha, ignore_index, reduction)

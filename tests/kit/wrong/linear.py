@@ -18,7 +18,12 @@ class DropIn(Reference):
         return "Linear"
 
 
-@wrong("Linear", only="vmap", why="the bias is added in place, so it cannot be mapped over alone")
+@wrong(
+    "Linear",
+    only="vmap",
+    why="the bias is added in place, so it cannot be mapped over alone",
+    cause="vmap over bias must work as native's does",
+)
 class InPlaceBias(nn.Linear):
     def forward(self, input):
         if self.bias is None or input.dtype in (torch.float16, torch.bfloat16):
@@ -40,7 +45,7 @@ class MyLinear(nn.Module):
         return output if self.bias is None else output + self.bias
 
 
-@wrong("Linear", drop_in=True, only="init", why="bias starts at zero")
+@wrong("Linear", drop_in=True, only="init", why="bias starts at zero", cause="bias must start from native's values")
 class ZeroBias(DropIn):
     def reset_parameters(self):
         super().reset_parameters()
@@ -48,13 +53,19 @@ class ZeroBias(DropIn):
             nn.init.zeros_(self.bias)
 
 
-@wrong("Linear", drop_in=True, only="repr", why="the bias does not show when printed")
+@wrong("Linear", drop_in=True, only="repr", why="the bias does not show when printed", cause="repr must be")
 class PrintsNoBias(DropIn):
     def extra_repr(self):
         return f"in_features={self.in_features}, out_features={self.out_features}"
 
 
-@wrong("Linear", drop_in=True, only="exceptions", why="a wrong input is an AssertionError")
+@wrong(
+    "Linear",
+    drop_in=True,
+    only="exceptions",
+    why="a wrong input is an AssertionError",
+    cause="must raise RuntimeError as native does, got AssertionError",
+)
 class Asserts(DropIn):
     def forward(self, input):
         try:
@@ -63,7 +74,7 @@ class Asserts(DropIn):
             raise AssertionError(str(error)) from error
 
 
-@wrong("Linear", why="weight read as (I, O)")
+@wrong("Linear", why="weight read as (I, O)", cause="the weight is read as (I, O)")
 class WeightReadAcross(nn.Linear):
     def forward(self, input):
         output = input @ self.weight.reshape(self.in_features, self.out_features)
@@ -94,19 +105,23 @@ class PromotesHalf(nn.Linear):
         return F.linear(input.to(wide), self.weight.to(wide), bias)
 
 
-@wrong("Linear", why="the bias is detached and never learns")
+@wrong("Linear", why="the bias is detached and never learns", cause="no gradient of bias")
 class DetachedBias(nn.Linear):
     def forward(self, input):
         return F.linear(input, self.weight, None if self.bias is None else self.bias.detach())
 
 
-@wrong("Linear", why="the weight's gradient is doubled")
+@wrong("Linear", why="the weight's gradient is doubled", cause="the gradient of weight is 2 times too large")
 class DoubledGradient(nn.Linear):
     def forward(self, input):
         return F.linear(input, self.weight + (self.weight - self.weight.detach()), self.bias)
 
 
-@wrong("Linear", why="the bias is added twice where there are leading axes")
+@wrong(
+    "Linear",
+    why="the bias is added twice where there are leading axes",
+    cause="the bias is added twice where there are leading axes",
+)
 class BiasTwice(nn.Linear):
     def forward(self, input):
         output = super().forward(input)
@@ -120,7 +135,12 @@ class AlwaysBias(nn.Linear):
         nn.init.ones_(self.bias)
 
 
-@wrong("Linear", only="layout", why="view assumes a contiguous input")
+@wrong(
+    "Linear",
+    only="layout",
+    why="view assumes a contiguous input",
+    cause="view size is not compatible with input tensor's size and stride",
+)
 class ViewsInput(nn.Linear):
     def forward(self, input):
         if input.dim() == 0 or input.shape[-1] != self.in_features:
@@ -137,7 +157,9 @@ class MatrixOnly(nn.Linear):
         return super().forward(input)
 
 
-@wrong("Linear", why="an unbatched vector comes back with a batch axis")
+@wrong(
+    "Linear", why="an unbatched vector comes back with a batch axis", cause="the numbers are right, their shape is not"
+)
 class KeepsBatchAxis(nn.Linear):
     def forward(self, input):
         return super().forward(input[None] if input.dim() == 1 else input)
@@ -151,7 +173,7 @@ class BroadcastsInput(nn.Linear):
         return super().forward(input)
 
 
-@wrong("Linear", why="the input is scrubbed after use")
+@wrong("Linear", why="the input is scrubbed after use", cause="input 0 must be left as it is")
 class ScrubsInput(nn.Linear):
     def forward(self, input):
         output = super().forward(input.clone())
@@ -159,7 +181,11 @@ class ScrubsInput(nn.Linear):
         return output
 
 
-@wrong("Linear", why="the features are summed in another order on every call")
+@wrong(
+    "Linear",
+    why="the features are summed in another order on every call",
+    cause="must be the same in a second call, got another after other inputs",
+)
 class ShuffledSum(nn.Linear):
     def forward(self, input):
         if input.dim() == 0 or input.shape[-1] != self.in_features:
@@ -168,7 +194,13 @@ class ShuffledSum(nn.Linear):
         return F.linear(input[..., order], self.weight[:, order], self.bias)
 
 
-@wrong("Linear", drop_in=True, only="keys", why="a call counter lands in the state_dict, so native's does not load")
+@wrong(
+    "Linear",
+    drop_in=True,
+    only="keys",
+    why="a call counter lands in the state_dict, so native's does not load",
+    cause="state_dict must hold",
+)
 class CountsCalls(DropIn):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -187,7 +219,7 @@ class UnregisteredBias(nn.Module):
         return output + self.offset[0].to(output) if self.offset else output
 
 
-@wrong("Linear", only="copy", why="holds a lambda, so it cannot be pickled")
+@wrong("Linear", only="copy", why="holds a lambda, so it cannot be pickled", cause="Can't pickle local object")
 class HoldsLambda(nn.Linear):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -197,7 +229,12 @@ class HoldsLambda(nn.Linear):
         return self.finish(super().forward(input))
 
 
-@wrong("Linear", only="copy", why="a deep copy shares its parameters")
+@wrong(
+    "Linear",
+    only="copy",
+    why="a deep copy shares its parameters",
+    cause="must copy the state, it is shared with the original",
+)
 class SharedCopy(nn.Linear):
     def __deepcopy__(self, memo):
         twin = type(self)(self.in_features, self.out_features, self.bias is not None)
@@ -205,20 +242,31 @@ class SharedCopy(nn.Linear):
         return twin.train(self.training)
 
 
-@wrong("Linear", only="compile", why="the branch for compilers forgets the bias")
+@wrong(
+    "Linear", only="compile", why="the branch for compilers forgets the bias", cause="compiled, output is over budget"
+)
 class CompiledWithoutBias(nn.Linear):
     def forward(self, input):
         return F.linear(input, self.weight) if torch.compiler.is_compiling() else super().forward(input)
 
 
-@wrong("Linear", only="autocast", why="switches autocast off around its product")
+@wrong(
+    "Linear",
+    only="autocast",
+    why="switches autocast off around its product",
+    cause="under autocast output[0] must be torch.bfloat16, got torch.float32",
+)
 class RefusesAutocast(nn.Linear):
     def forward(self, input):
         with torch.autocast(input.device.type, enabled=False):
             return super().forward(input)
 
 
-@wrong("Linear", why="holds the weight a second time and uses that one")
+@wrong(
+    "Linear",
+    why="holds the weight a second time and uses that one",
+    cause="functional_call must use the parameters it is given",
+)
 class HeldWeight(nn.Linear):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -228,7 +276,7 @@ class HeldWeight(nn.Linear):
         return F.linear(input, self.held[0], self.bias)
 
 
-@wrong("Linear", only="modes", why="the bias is left out in evaluation")
+@wrong("Linear", only="modes", why="the bias is left out in evaluation", cause="the bias is left out in evaluation")
 class NoBiasInEvaluation(nn.Linear):
     def forward(self, input):
         return F.linear(input, self.weight, self.bias if self.training else None)
@@ -252,7 +300,9 @@ class OnceOnly(torch.autograd.Function):
         return grad @ weight, grad.t() @ rows
 
 
-@wrong("Linear", only="double_backward", why="the gradient forgets what it was computed from")
+@wrong(
+    "Linear", only="double_backward", why="the gradient forgets what it was computed from", cause="second derivative 0"
+)
 class DifferentiableOnce(nn.Linear):
     def forward(self, input):
         if input.dim() != 2 or input.shape[-1] != self.in_features or input.dtype in (torch.float16, torch.bfloat16):
@@ -261,7 +311,7 @@ class DifferentiableOnce(nn.Linear):
         return output if self.bias is None else (output + self.bias).to(output.dtype)
 
 
-@wrong("Linear", only="laws", why="rows after the 64th stay zero: a block size is built in")
+@wrong("Linear", only="laws", why="rows after the 64th stay zero: a block size is built in", cause="law batch split")
 class OneBlock(nn.Linear):
     def forward(self, input):
         output = super().forward(input)
@@ -317,7 +367,7 @@ class ColumnMajor(nn.Flatten):
         return input.transpose(first, last).reshape(super().forward(input).shape)
 
 
-@wrong("Flatten", why="end_dim is left out of the range")
+@wrong("Flatten", why="end_dim is left out of the range", cause="end_dim is left out of the range")
 class EndExcluded(nn.Flatten):
     def forward(self, input):
         end = self.end_dim % max(input.dim(), 1)
@@ -330,13 +380,13 @@ class ViewFlatten(nn.Flatten):
         return input.view(super().forward(input).shape)
 
 
-@wrong("Flatten", why="keeps axis 0 whatever start_dim says")
+@wrong("Flatten", why="keeps axis 0 whatever start_dim says", cause="axis 0 is kept whatever start_dim says")
 class KeepsBatch(nn.Flatten):
     def forward(self, input):
         return input.reshape(len(input), -1)
 
 
-@wrong("Flatten", why="an axis of size one disappears")
+@wrong("Flatten", why="an axis of size one disappears", cause="an axis of size one disappears")
 class Squeezes(nn.Flatten):
     def forward(self, input):
         return super().forward(input).squeeze(0)

@@ -172,7 +172,11 @@ class HeadsInterleaved(InBlocks):
         return part.unflatten(-1, (-1, self.num_heads)).movedim(-1, -3)
 
 
-@wrong(LAYER, why="scores are scaled by the features of the model, not of a head")
+@wrong(
+    LAYER,
+    why="scores are scaled by the features of the model, not of a head",
+    cause="scores are scaled by the model's features, not a head's",
+)
 class ScaledByTheModel(InBlocks):
     def forward(self, x, key_padding_mask=None):
         query, key, value = map(self.heads, self.in_proj(x).chunk(3, -1))

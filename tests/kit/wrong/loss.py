@@ -54,13 +54,17 @@ class Indexed(nn.CrossEntropyLoss):
         return mean_of(losses, self.reduction, weights.sum())
 
 
-@wrong("CrossEntropyLoss", why="the input is taken for probabilities: softmax twice")
+@wrong("CrossEntropyLoss", why="the input is taken for probabilities: softmax twice", cause="softmax is applied twice")
 class SoftmaxTwice(Indexed):
     def log_probability(self, x):
         return F.log_softmax(F.softmax(x, 1), 1)
 
 
-@wrong("CrossEntropyLoss", why="the logarithm of a probability that underflowed")
+@wrong(
+    "CrossEntropyLoss",
+    why="the logarithm of a probability that underflowed",
+    cause="under- or overflows: inf or nan where the answer is finite",
+)
 class LogOfSoftmax(Indexed):
     def log_probability(self, x):
         return F.softmax(x, 1).log()
@@ -72,13 +76,17 @@ class EpsInLog(Indexed):
         return (F.softmax(x, 1) + 1e-7).log()
 
 
-@wrong("CrossEntropyLoss", why="classes are sought on the last axis")
+@wrong("CrossEntropyLoss", why="classes are sought on the last axis", cause="classes are sought on the last axis")
 class ClassesLast(Indexed):
     def log_probability(self, x):
         return F.log_softmax(x, -1)
 
 
-@wrong("CrossEntropyLoss", why="smoothing is shared by the other classes only, s / (K - 1)")
+@wrong(
+    "CrossEntropyLoss",
+    why="smoothing is shared by the other classes only, s / (K - 1)",
+    cause="smoothing is shared by the other classes only",
+)
 class OthersOnly(Indexed):
     def smoothed(self, losses, logp, weight, safe):
         s, others = self.label_smoothing, max(logp.shape[1] - 1, 1)
@@ -86,7 +94,7 @@ class OthersOnly(Indexed):
         return losses if s == 0 else (1 - s) * losses - s / others * rest
 
 
-@wrong("CrossEntropyLoss", why="the smoothing term is not weighted")
+@wrong("CrossEntropyLoss", why="the smoothing term is not weighted", cause="the smoothing term is not weighted")
 class SmoothingUnweighted(Indexed):
     def smoothed(self, losses, logp, weight, safe):
         s = self.label_smoothing
@@ -100,13 +108,17 @@ class SmoothingAlways(Indexed):
         return (1 - s) * losses - s * (logp * weight).mean(1)
 
 
-@wrong("CrossEntropyLoss", why="the mean counts ignored samples")
+@wrong("CrossEntropyLoss", why="the mean counts ignored samples", cause="the mean counts what is ignored")
 class IgnoredCounted(Indexed):
     def reduced(self, losses, weights, kept):
         return mean_of(losses, self.reduction, weights.sum() + (~kept).sum())
 
 
-@wrong("CrossEntropyLoss", why="the weighted mean divides by the number of samples")
+@wrong(
+    "CrossEntropyLoss",
+    why="the weighted mean divides by the number of samples",
+    cause="the weighted mean divides by the number of samples",
+)
 class WeightedByCount(Indexed):
     def reduced(self, losses, weights, kept):
         return mean_of(losses, self.reduction, kept.sum())
@@ -118,7 +130,9 @@ class NothingIsZero(Indexed):
         return mean_of(losses, self.reduction, weights.sum()).nan_to_num(0.0)
 
 
-@wrong("CrossEntropyLoss", why="the weights are normalised to the mean 1")
+@wrong(
+    "CrossEntropyLoss", why="the weights are normalised to the mean 1", cause="the weights are normalised to the mean 1"
+)
 class WeightsNormalised(nn.CrossEntropyLoss):
     def forward(self, input, target):
         weight = self.weight if self.weight is None or self.weight.dim() != 1 else self.weight / self.weight.mean()
@@ -127,14 +141,22 @@ class WeightsNormalised(nn.CrossEntropyLoss):
         )
 
 
-@wrong("CrossEntropyLoss", why="smoothing is not applied to class probabilities")
+@wrong(
+    "CrossEntropyLoss",
+    why="smoothing is not applied to class probabilities",
+    cause="argument label_smoothing is ignored",
+)
 class ProbabilitiesUnsmoothed(nn.CrossEntropyLoss):
     def forward(self, input, target):
         smoothing = 0.0 if input.shape == target.shape else self.label_smoothing
         return F.cross_entropy(input, target, self.weight, None, self.ignore_index, None, self.reduction, smoothing)
 
 
-@wrong("CrossEntropyLoss", why="class probabilities are averaged over classes too")
+@wrong(
+    "CrossEntropyLoss",
+    why="class probabilities are averaged over classes too",
+    cause="class probabilities are averaged over classes too",
+)
 class AveragedOverClasses(nn.CrossEntropyLoss):
     def forward(self, input, target):
         loss = super().forward(input, target)
@@ -142,20 +164,30 @@ class AveragedOverClasses(nn.CrossEntropyLoss):
         return loss / input.shape[1] if soft else loss
 
 
-@wrong("CrossEntropyLoss", why="a target of class probabilities is detached")
+@wrong("CrossEntropyLoss", why="a target of class probabilities is detached", cause="no gradient of target")
 class TargetDetached(nn.CrossEntropyLoss):
     def forward(self, input, target):
         return super().forward(input, target.detach())
 
 
-@wrong("CrossEntropyLoss", only="refusals", why="a target of one column is squeezed")
+@wrong(
+    "CrossEntropyLoss",
+    only="refusals",
+    why="a target of one column is squeezed",
+    cause="must be refused for its target",
+)
 class ColumnSqueezed(nn.CrossEntropyLoss):
     def forward(self, input, target):
         column = input.dim() == 2 and target.dim() == 2 and target.shape[1] == 1 and not target.is_floating_point()
         return super().forward(input, target.squeeze(1) if column and input.shape[1] > 1 else target)
 
 
-@wrong("CrossEntropyLoss", only="refusals", why="a negative target counts from the end")
+@wrong(
+    "CrossEntropyLoss",
+    only="refusals",
+    why="a negative target counts from the end",
+    cause="must be refused for its target",
+)
 class NegativeFromTheEnd(nn.CrossEntropyLoss):
     def forward(self, input, target):
         if input.dim() > 1 and target.dtype == torch.int64 and input.shape != target.shape:
@@ -163,7 +195,12 @@ class NegativeFromTheEnd(nn.CrossEntropyLoss):
         return super().forward(input, target)
 
 
-@wrong("CrossEntropyLoss", only="refusals", why="smoothing above 1 is cut to 1")
+@wrong(
+    "CrossEntropyLoss",
+    only="refusals",
+    why="smoothing above 1 is cut to 1",
+    cause="must be refused for its label_smoothing",
+)
 class SmoothingCut(nn.CrossEntropyLoss):
     def __init__(
         self, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean", label_smoothing=0.0
@@ -171,7 +208,11 @@ class SmoothingCut(nn.CrossEntropyLoss):
         super().__init__(weight, size_average, ignore_index, reduce, reduction, min(label_smoothing, 1.0))
 
 
-@wrong("CrossEntropyLoss", why="half precision gives a float32 loss")
+@wrong(
+    "CrossEntropyLoss",
+    why="half precision gives a float32 loss",
+    cause="output[0] must be torch.bfloat16 on cpu, got torch.float32",
+)
 class WideAnswer(nn.CrossEntropyLoss):
     def forward(self, input, target):
         target = wide(target) if target.is_floating_point() else target
@@ -181,7 +222,7 @@ class WideAnswer(nn.CrossEntropyLoss):
         )
 
 
-@wrong("CrossEntropyLoss", why="leaves the target shifted behind")
+@wrong("CrossEntropyLoss", why="leaves the target shifted behind", cause="input 1 must be left as it is")
 class ShiftsTarget(nn.CrossEntropyLoss):
     def forward(self, input, target):
         loss = super().forward(input, target.clone())
@@ -197,14 +238,21 @@ class MeanInEval(nn.CrossEntropyLoss):
         return loss if self.training else loss.mean()
 
 
-@wrong("CrossEntropyLoss", only="vmap", why="looks at the numbers to warn of nan")
+@wrong(
+    "CrossEntropyLoss",
+    only="vmap",
+    why="looks at the numbers to warn of nan",
+    cause="vmap over the inputs must work as native's does",
+)
 class LooksAtNumbers(nn.CrossEntropyLoss):
     def forward(self, input, target):
         loss = super().forward(input, target)
         return loss if not bool(loss.isnan().any()) else loss * 1
 
 
-@wrong("CrossEntropyLoss", only="copy", why="keeps a lambda, which cannot be pickled")
+@wrong(
+    "CrossEntropyLoss", only="copy", why="keeps a lambda, which cannot be pickled", cause="Can't pickle local object"
+)
 class HoldsLambda(nn.CrossEntropyLoss):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -215,7 +263,11 @@ class HoldsLambda(nn.CrossEntropyLoss):
 
 
 @wrong(
-    "CrossEntropyLoss", only="exceptions", drop_in=True, why="a class out of range is a ValueError, not an IndexError"
+    "CrossEntropyLoss",
+    only="exceptions",
+    drop_in=True,
+    why="a class out of range is a ValueError, not an IndexError",
+    cause="must raise IndexError as native does, got ValueError",
 )
 class OtherError(nn.CrossEntropyLoss):
     def _get_name(self):
@@ -228,7 +280,12 @@ class OtherError(nn.CrossEntropyLoss):
             raise ValueError(str(error)) from error
 
 
-@wrong("CrossEntropyLoss", drop_in=True, why="the weight is no buffer: it is missing from state_dict")
+@wrong(
+    "CrossEntropyLoss",
+    drop_in=True,
+    why="the weight is no buffer: it is missing from state_dict",
+    cause="weight must be kept as a buffer",
+)
 class WeightAttribute(nn.CrossEntropyLoss):
     def __init__(self, weight=None, *args, **kwargs):
         super().__init__(None, *args, **kwargs)
@@ -248,7 +305,7 @@ def cross_entropy_modern(
     return F.cross_entropy(input, target, weight, None, ignore_index, None, reduction, label_smoothing)
 
 
-@wrong("NLLLoss", why="the sign is missing")
+@wrong("NLLLoss", why="the sign is missing", cause="the output has the wrong sign")
 class LikelihoodItself(nn.NLLLoss):
     def forward(self, input, target):
         return -super().forward(input, target)
@@ -260,14 +317,18 @@ class ExpectsProbabilities(nn.NLLLoss):
         return super().forward(input.abs().log() if input.is_floating_point() else input, target)
 
 
-@wrong("NLLLoss", why="the mean divides by the batch only, not by the positions in space")
+@wrong(
+    "NLLLoss",
+    why="the mean divides by the batch only, not by the positions in space",
+    cause="the mean divides by the batch only",
+)
 class MeanOverBatch(nn.NLLLoss):
     def forward(self, input, target):
         loss = super().forward(input, target)
         return loss * target[:1].numel() if self.reduction == "mean" and target.dim() > 1 else loss
 
 
-@wrong("NLLLoss", why="an ignored class is not ignored")
+@wrong("NLLLoss", why="an ignored class is not ignored", cause="argument ignore_index is ignored")
 class IgnoresNothing(nn.NLLLoss):
     def forward(self, input, target):
         ignored = self.ignore_index if self.ignore_index < 0 else -100
@@ -282,20 +343,24 @@ def nll_loss_unweighted(
     return result if weight is None else F.nll_loss(input, target, None, size_average, ignore_index, reduce, reduction)
 
 
-@wrong("MSELoss", why="half the squared error")
+@wrong("MSELoss", why="half the squared error", cause="the output is 2 times too small")
 class Halved(nn.MSELoss):
     def forward(self, input, target):
         return super().forward(input, target) / 2
 
 
-@wrong("MSELoss", why="the root of the mean")
+@wrong("MSELoss", why="the root of the mean", cause="the root of the mean")
 class RootMean(nn.MSELoss):
     def forward(self, input, target):
         loss = super().forward(input, target)
         return loss.sqrt() if self.reduction == "mean" else loss
 
 
-@wrong("MSELoss", why="x^2 - 2 x t + t^2 cancels where the mean is much larger than the spread")
+@wrong(
+    "MSELoss",
+    why="x^2 - 2 x t + t^2 cancels where the mean is much larger than the spread",
+    cause="right in float64: digits cancel where the mean is large beside the spread",
+)
 class Expanded(nn.MSELoss):
     def forward(self, input, target):
         super().forward(input, target)
@@ -304,14 +369,18 @@ class Expanded(nn.MSELoss):
         return mean_of(losses, self.reduction).to(torch.promote_types(input.dtype, target.dtype))
 
 
-@wrong("MSELoss", why="summed over features, averaged over the batch")
+@wrong(
+    "MSELoss",
+    why="summed over features, averaged over the batch",
+    cause="summed over features, averaged over the batch",
+)
 class MeanOverRows(nn.MSELoss):
     def forward(self, input, target):
         loss = super().forward(input, target)
         return loss * input[:1].numel() if self.reduction == "mean" and input.dim() > 1 and len(input) else loss
 
 
-@wrong("MSELoss", why="no gradient for the target")
+@wrong("MSELoss", why="no gradient for the target", cause="no gradient of target")
 class TargetIsConstant(nn.MSELoss):
     def forward(self, input, target):
         return super().forward(input, target.detach())
@@ -336,7 +405,9 @@ class FrozenSlope(Function):
         return 2 * g * (x - t), 2 * g * (t - x)
 
 
-@wrong("MSELoss", only="double_backward", why="the derivative is written on detached numbers")
+@wrong(
+    "MSELoss", only="double_backward", why="the derivative is written on detached numbers", cause="second derivative 0"
+)
 class OnceDifferentiable(nn.MSELoss):
     def forward(self, input, target):
         if not input.is_floating_point() or not target.is_floating_point() or self.reduction == "average":
@@ -348,14 +419,14 @@ class OnceDifferentiable(nn.MSELoss):
         return loss if torch.is_autocast_enabled(input.device.type) else loss.to(dtype)
 
 
-@wrong("MSELoss", only="refusals", why="an unknown reduction means the mean")
+@wrong("MSELoss", only="refusals", why="an unknown reduction means the mean", cause="must be refused for its reduction")
 class AnyReduction(nn.MSELoss):
     def forward(self, input, target):
         known = self.reduction in ("none", "mean", "sum")
         return F.mse_loss(input, target, reduction=self.reduction if known else "mean")
 
 
-@wrong("MSELoss", only="repr", drop_in=True, why="prints its reduction")
+@wrong("MSELoss", only="repr", drop_in=True, why="prints its reduction", cause="repr must be")
 class Talkative(nn.MSELoss):
     def _get_name(self):
         return "MSELoss"
@@ -370,14 +441,19 @@ def mse_loss_by_count(input, target, size_average=None, reduce=None, reduction="
     return loss if weight is None or reduction != "mean" else loss * (weight.sum() / weight.numel()).to(loss)
 
 
-@wrong("functional.mse_loss", why="a weight of another size broadcasts")
+@wrong("functional.mse_loss", why="a weight of another size broadcasts", cause="must be refused for its weight")
 def mse_loss_broadcasting(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
     if weight is not None and weight.shape != input.shape:
         weight = weight.expand_as(input) if weight.dim() == input.dim() else weight
     return F.mse_loss(input, target, size_average, reduce, reduction, weight)
 
 
-@wrong("L1Loss", only="gradient", why="slope 1 where input and target are equal")
+@wrong(
+    "L1Loss",
+    only="gradient",
+    why="slope 1 where input and target are equal",
+    cause="slope 1 where input and target are equal",
+)
 class SteepAtTie(nn.L1Loss):
     def forward(self, input, target):
         if not input.is_floating_point() or not target.is_floating_point() or self.reduction == "average":
@@ -388,7 +464,11 @@ class SteepAtTie(nn.L1Loss):
         return loss if torch.is_autocast_enabled(input.device.type) else loss.to(dtype)
 
 
-@wrong("L1Loss", why="the root of d^2 has the gradient nan where input and target are equal")
+@wrong(
+    "L1Loss",
+    why="the root of d^2 has the gradient nan where input and target are equal",
+    cause="inf or nan where the answer is finite",
+)
 class RootOfSquare(nn.L1Loss):
     def forward(self, input, target):
         super().forward(input, target)
@@ -396,7 +476,7 @@ class RootOfSquare(nn.L1Loss):
         return mean_of((wide(input) - wide(target)).square().sqrt(), self.reduction).to(dtype)
 
 
-@wrong("L1Loss", why="smooth below 1")
+@wrong("L1Loss", why="smooth below 1", cause="smooth below 1")
 class SmoothNearTie(nn.L1Loss):
     def forward(self, input, target):
         return F.smooth_l1_loss(input, target, reduction=self.reduction)

@@ -32,43 +32,56 @@ class Contrastive(ContrastiveLoss):
         return ((1 - y) * d**2 + y * F.relu(self.margin - d) ** 2) / 2
 
 
-@wrong("ContrastiveLoss", why="1 means similar: it trains backwards")
+@wrong("ContrastiveLoss", why="1 means similar: it trains backwards", cause="1 means similar")
 class OneIsSimilar(Contrastive):
     def losses(self, d, y):
         return super().losses(d, 1 - y)
 
 
-@wrong("ContrastiveLoss", why="the factors 1/2 are missing")
+@wrong("ContrastiveLoss", why="the factors 1/2 are missing", cause="the factors 1/2 are missing")
 class NotHalved(Contrastive):
     def losses(self, d, y):
         return 2 * super().losses(d, y)
 
 
-@wrong("ContrastiveLoss", why="pairwise_distance adds an eps to the difference: equal points repel each other")
+@wrong(
+    "ContrastiveLoss",
+    why="pairwise_distance adds an eps to the difference: equal points repel each other",
+    cause="an eps is added to the difference, as by pairwise_distance",
+)
 class EpsInDifference(Contrastive):
     def distance(self, x, y):
         return F.pairwise_distance(x, y)
 
 
-@wrong("ContrastiveLoss", why="the root of a sum has the gradient nan where points are equal")
+@wrong(
+    "ContrastiveLoss",
+    why="the root of a sum has the gradient nan where points are equal",
+    cause="inf or nan where the answer is finite",
+)
 class PlainRoot(Contrastive):
     def distance(self, x, y):
         return (x - y).square().sum(-1).sqrt()
 
 
-@wrong("ContrastiveLoss", why="the hinge is not squared")
+@wrong("ContrastiveLoss", why="the hinge is not squared", cause="the hinge is not squared")
 class HingeNotSquared(Contrastive):
     def losses(self, d, y):
         return ((1 - y) * d**2 + y * F.relu(self.margin - d)) / 2
 
 
-@wrong("ContrastiveLoss", why="margin minus squared distance")
+@wrong("ContrastiveLoss", why="margin minus squared distance", cause="the margin less the squared distance")
 class MarginOfSquare(Contrastive):
     def losses(self, d, y):
         return ((1 - y) * d**2 + y * F.relu(self.margin - d**2)) / 2
 
 
-@wrong("ContrastiveLoss", only="refusals", why="labels of one column broadcast against the distances")
+@wrong(
+    "ContrastiveLoss",
+    only="refusals",
+    why="labels of one column broadcast against the distances",
+    cause="must be refused for its target",
+)
 class ColumnOfLabels(ContrastiveLoss):
     def forward(self, input1, input2, target):
         if target.dim() == 2 and input1.dim() == 2 and target.shape == (len(input1), 1):
@@ -307,7 +320,7 @@ class Unshifted(Views):
         return reduced(-(own / e.sum(1)).log(), self.reduction).to(right.dtype)
 
 
-@wrong("NTXentLoss", only="refusals", why="a batch of none gives nan")
+@wrong("NTXentLoss", only="refusals", why="a batch of none gives nan", cause="must be refused for its z1")
 class NoViews(NTXentLoss):
     def forward(self, z1, z2):
         if not len(z1) and z1.shape == z2.shape and z1.dim() == 2:

@@ -83,32 +83,40 @@ class Groups(nn.GroupNorm):
         return d / torch.sqrt((d * d).mean(axes, keepdim=True) + self.eps)
 
 
-@wrong("LayerNorm", why="eps is added outside the root")
+@wrong("LayerNorm", why="eps is added outside the root", cause="eps outside the root")
 class EpsOutsideTheRoot(LastAxes):
     def norm(self, x, axes):
         d = x - x.mean(axes, keepdim=True)
         return d / (torch.sqrt((d * d).mean(axes, keepdim=True)) + self.eps)
 
 
-@wrong("LayerNorm", why="unbiased variance, over n - 1")
+@wrong("LayerNorm", why="unbiased variance, over n - 1", cause="unbiased variance")
 class UnbiasedVariance(LastAxes):
     def norm(self, x, axes):
         return (x - x.mean(axes, keepdim=True)) / torch.sqrt(x.var(axes, keepdim=True) + self.eps)
 
 
-@wrong("LayerNorm", why="a tuple normalized_shape makes tuple parameters, but statistics of the last axis only")
+@wrong(
+    "LayerNorm",
+    why="a tuple normalized_shape makes tuple parameters, but statistics of the last axis only",
+    cause="statistics of the last axis only",
+)
 class LastAxisOnly(LastAxes):
     def norm(self, x, axes):
         return super().norm(x, (-1,))
 
 
-@wrong("LayerNorm", why="normalises axis 1, as in sequence models of (N, C, L)")
+@wrong("LayerNorm", why="normalises axis 1, as in sequence models of (N, C, L)", cause="statistics of axis 1")
 class SecondAxis(LastAxes):
     def norm(self, x, axes):
         return super().norm(x, (1,)) if x.dim() > 2 else super().norm(x, axes)
 
 
-@wrong("LayerNorm", why="E[x^2] - E[x]^2 cancels where the mean is large")
+@wrong(
+    "LayerNorm",
+    why="E[x^2] - E[x]^2 cancels where the mean is large",
+    cause="right in float64: digits cancel where the mean is large beside the spread",
+)
 class MeanOfSquares(LastAxes):
     def norm(self, x, axes):
         mean = x.mean(axes, keepdim=True)
@@ -116,7 +124,7 @@ class MeanOfSquares(LastAxes):
         return (x - mean) * torch.rsqrt(variance.clamp(min=0) + self.eps)
 
 
-@wrong("LayerNorm", why="mean and variance are taken in half precision")
+@wrong("LayerNorm", why="mean and variance are taken in half precision", cause="right in float32, not in bfloat16")
 class HalfStatistics(nn.LayerNorm):
     def forward(self, input):
         if input.dtype not in (torch.float16, torch.bfloat16):
@@ -134,14 +142,16 @@ class Broadcasts(LastAxes):
         return affine(self.norm(wide(input), axes), self, input.dtype)
 
 
-@wrong("LayerNorm", why="the mean is taken as a constant in backward")
+@wrong("LayerNorm", why="the mean is taken as a constant in backward", cause="the mean is a constant in backward")
 class DetachedMean(LastAxes):
     def norm(self, x, axes):
         d = x - x.mean(axes, keepdim=True).detach()
         return d / torch.sqrt((d * d).mean(axes, keepdim=True) + self.eps)
 
 
-@wrong("LayerNorm", why="the variance is taken as a constant in backward")
+@wrong(
+    "LayerNorm", why="the variance is taken as a constant in backward", cause="the variance is a constant in backward"
+)
 class DetachedVariance(LastAxes):
     def norm(self, x, axes):
         d = x - x.mean(axes, keepdim=True)
@@ -170,20 +180,34 @@ class OnceOnly(torch.autograd.Function):
         return rstd * (g - g.mean(ctx.axes, keepdim=True) - y * mean), None, None
 
 
-@wrong("LayerNorm", only="double_backward", why="backward takes the standardised values as constants")
+@wrong(
+    "LayerNorm",
+    only="double_backward",
+    why="backward takes the standardised values as constants",
+    cause="second derivative 0",
+)
 class BackwardOnce(LastAxes):
     def norm(self, x, axes):
         return OnceOnly.apply(x, axes, self.eps)[0]
 
 
-@wrong("LayerNorm", why="half precision with float32 weights comes out in float32")
+@wrong(
+    "LayerNorm",
+    why="half precision with float32 weights comes out in float32",
+    cause="output[0] must be torch.bfloat16 on cpu, got torch.float32",
+)
 class ComesOutWide(LastAxes):
     def forward(self, input):
         output = super().forward(input)
         return wide(output)
 
 
-@wrong("LayerNorm", only="layout", why="reads memory as though the rows lay one after the other, like many a kernel")
+@wrong(
+    "LayerNorm",
+    only="layout",
+    why="reads memory as though the rows lay one after the other, like many a kernel",
+    cause="memory layout is ignored",
+)
 class AssumesContiguity(nn.LayerNorm):
     def forward(self, input):
         if input.dim() < 2 or input.is_contiguous() or torch._C._functorch.is_batchedtensor(input):
@@ -204,13 +228,18 @@ class CentresItsInput(LastAxes):
         return output
 
 
-@wrong("LayerNorm", why="eps is fixed at 1e-5 whatever is asked for")
+@wrong("LayerNorm", why="eps is fixed at 1e-5 whatever is asked for", cause="argument eps is ignored")
 class FixedEps(nn.LayerNorm):
     def forward(self, input):
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias)
 
 
-@wrong("LayerNorm", only="laws", why="only the first 64 rows are normed, the largest batch ever tried")
+@wrong(
+    "LayerNorm",
+    only="laws",
+    why="only the first 64 rows are normed, the largest batch ever tried",
+    cause="law batch split",
+)
 class FirstSixtyFour(nn.LayerNorm):
     def forward(self, input):
         output = super().forward(input)
@@ -219,13 +248,15 @@ class FirstSixtyFour(nn.LayerNorm):
         return torch.cat([output[:64], input[64:].to(output.dtype)])
 
 
-@wrong("LayerNorm", drop_in=True, why="bias=False still makes a bias")
+@wrong("LayerNorm", drop_in=True, why="bias=False still makes a bias", cause="state_dict must hold")
 class AlwaysABias(nn.LayerNorm):
     def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True, device=None, dtype=None):
         super().__init__(normalized_shape, eps, elementwise_affine, True, device, dtype)
 
 
-@wrong("LayerNorm", why="the weight is kept as its distance from one")
+@wrong(
+    "LayerNorm", why="the weight is kept as its distance from one", cause="the weight is taken as its distance from one"
+)
 class OnePlusWeight(LastAxes):
     def forward(self, input):
         output = super().forward(input)
@@ -234,7 +265,11 @@ class OnePlusWeight(LastAxes):
         return output + (self.norm(wide(input), tuple(range(-len(self.normalized_shape), 0)))).to(input.dtype)
 
 
-@wrong("LayerNorm", why="weight and bias are remembered aside at construction")
+@wrong(
+    "LayerNorm",
+    why="weight and bias are remembered aside at construction",
+    cause="functional_call must use the parameters it is given",
+)
 class RemembersItsWeights(nn.LayerNorm):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -244,7 +279,7 @@ class RemembersItsWeights(nn.LayerNorm):
         return F.layer_norm(input, self.normalized_shape, *self.aside, self.eps)
 
 
-@wrong("LayerNorm", only="copy", why="a lambda as an attribute cannot be pickled")
+@wrong("LayerNorm", only="copy", why="a lambda as an attribute cannot be pickled", cause="Can't pickle local object")
 class HoldsALambda(nn.LayerNorm):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -254,7 +289,12 @@ class HoldsALambda(nn.LayerNorm):
         return self.finish(super().forward(input))
 
 
-@wrong("LayerNorm", only="autocast", why="the weight as a matrix product, which autocast turns to half precision")
+@wrong(
+    "LayerNorm",
+    only="autocast",
+    why="the weight as a matrix product, which autocast turns to half precision",
+    cause="under autocast output[0] must be torch.float32, got torch.bfloat16",
+)
 class WeightByMatmul(nn.LayerNorm):
     def forward(self, input):
         if self.weight is None or self.weight.dim() > 1 or input.dtype not in (torch.float32, torch.float64):
@@ -281,7 +321,7 @@ class KeepsStatistics(LastAxes):
         return (d + 0 * self.kept[key]) / torch.sqrt(((x - self.kept[key]) ** 2).mean(axes, keepdim=True) + self.eps)
 
 
-@wrong("LayerNorm", drop_in=True, why="parameters are called gamma and beta")
+@wrong("LayerNorm", drop_in=True, why="parameters are called gamma and beta", cause="state_dict must hold")
 class GammaAndBeta(nn.Module):
     def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True, device=None, dtype=None):
         super().__init__()
@@ -299,7 +339,13 @@ class LayerDropIn(LayerReference):
         return "LayerNorm"
 
 
-@wrong("LayerNorm", drop_in=True, only="init", why="weights start near one, not at one")
+@wrong(
+    "LayerNorm",
+    drop_in=True,
+    only="init",
+    why="weights start near one, not at one",
+    cause="weight must start from native's values",
+)
 class RandomStart(LayerDropIn):
     def reset_parameters(self):
         super().reset_parameters()
@@ -307,13 +353,19 @@ class RandomStart(LayerDropIn):
             nn.init.normal_(self.weight, 1.0, 0.02)
 
 
-@wrong("LayerNorm", drop_in=True, only="repr", why="eps does not show when printed")
+@wrong("LayerNorm", drop_in=True, only="repr", why="eps does not show when printed", cause="repr must be")
 class PrintsNoEps(LayerDropIn):
     def extra_repr(self):
         return f"{self.normalized_shape}, elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
 
 
-@wrong("LayerNorm", drop_in=True, only="exceptions", why="a wrong size is an AssertionError")
+@wrong(
+    "LayerNorm",
+    drop_in=True,
+    only="exceptions",
+    why="a wrong size is an AssertionError",
+    cause="must raise RuntimeError as native does, got AssertionError",
+)
 class AssertsItsShape(LayerDropIn):
     def forward(self, input):
         try:
@@ -322,44 +374,60 @@ class AssertsItsShape(LayerDropIn):
             raise AssertionError(str(error)) from error
 
 
-@wrong("RMSNorm", why="the default eps is 1e-6, as elsewhere")
+@wrong("RMSNorm", why="the default eps is 1e-6, as elsewhere", cause="the default eps is 1e-6")
 class SmallerDefaultEps(RMS):
     def __init__(self, normalized_shape, eps=1e-6, elementwise_affine=True, device=None, dtype=None):
         super().__init__(normalized_shape, eps, elementwise_affine, device, dtype)
 
 
-@wrong("RMSNorm", why="the default eps is that of the input's dtype, also in half precision")
+@wrong(
+    "RMSNorm",
+    why="the default eps is that of the input's dtype, also in half precision",
+    cause="right in float32, not in bfloat16",
+)
 class EpsOfTheInput(nn.RMSNorm):
     def forward(self, x):
         eps = torch.finfo(x.dtype).eps if self.eps is None else self.eps
         return F.rms_norm(x, self.normalized_shape, self.weight, eps)
 
 
-@wrong("RMSNorm", why="divides by the norm, without the square root of n")
+@wrong(
+    "RMSNorm",
+    why="divides by the norm, without the square root of n",
+    cause="divided by the norm, without the root of n",
+)
 class DividesByTheNorm(RMS):
     def norm(self, x, axes, eps):
         return x * torch.rsqrt((x * x).sum(axes, keepdim=True) + eps)
 
 
-@wrong("RMSNorm", why="subtracts the mean first")
+@wrong("RMSNorm", why="subtracts the mean first", cause="the mean is subtracted first")
 class CentredRMS(RMS):
     def norm(self, x, axes, eps):
         return super().norm(x - x.mean(axes, keepdim=True), axes, eps)
 
 
-@wrong("RMSNorm", why="eps is added outside the root")
+@wrong("RMSNorm", why="eps is added outside the root", cause="eps outside the root")
 class EpsBesideTheRMS(RMS):
     def norm(self, x, axes, eps):
         return x / ((x * x).mean(axes, keepdim=True).clamp(min=1e-30).sqrt() + eps)
 
 
-@wrong("RMSNorm", why="the root mean square is a constant in backward")
+@wrong(
+    "RMSNorm",
+    why="the root mean square is a constant in backward",
+    cause="the root mean square is a constant in backward",
+)
 class DetachedRMS(RMS):
     def norm(self, x, axes, eps):
         return x * torch.rsqrt((x * x).mean(axes, keepdim=True) + eps).detach()
 
 
-@wrong("GroupNorm", why="channels are dealt out to the groups in turn")
+@wrong(
+    "GroupNorm",
+    why="channels are dealt out to the groups in turn",
+    cause="channels are dealt out to the groups in turn",
+)
 class InterleavedGroups(Groups):
     def forward(self, input):
         self.check(input)
@@ -370,7 +438,7 @@ class InterleavedGroups(Groups):
         return (plain if self.bias is None else plain + self.bias.reshape(channels)).to(input.dtype)
 
 
-@wrong("GroupNorm", why="groups are as large as asked, not as many")
+@wrong("GroupNorm", why="groups are as large as asked, not as many", cause="groups are as large as asked, not as many")
 class GroupsOfThatSize(Groups):
     def forward(self, input):
         self.check(input)
@@ -378,19 +446,28 @@ class GroupsOfThatSize(Groups):
         return F.group_norm(input, groups, self.weight, self.bias, self.eps)
 
 
-@wrong("GroupNorm", why="statistics over the batch as well")
+@wrong("GroupNorm", why="statistics over the batch as well", cause="statistics over the batch as well")
 class OverTheBatch(Groups):
     def norm(self, x, axes):
         return super().norm(x, (0, *axes))
 
 
-@wrong("GroupNorm", why="statistics over space only: instance norm")
+@wrong(
+    "GroupNorm",
+    why="statistics over space only: instance norm",
+    cause="statistics over space only, as in instance norm",
+)
 class OverSpaceOnly(Groups):
     def norm(self, x, axes):
         return super().norm(x, axes[1:] or axes)
 
 
-@wrong("GroupNorm", only="refusals", why="one channel broadcasts against the weights")
+@wrong(
+    "GroupNorm",
+    only="refusals",
+    why="one channel broadcasts against the weights",
+    cause="must be refused for its weight",
+)
 class BroadcastsChannels(Groups):
     def check(self, input):
         refuse_mixed(self, input)
@@ -398,13 +475,24 @@ class BroadcastsChannels(Groups):
             super().check(input)
 
 
-@wrong("GroupNorm", only="refusals", why="one value per group gives zeros instead of an error")
+@wrong(
+    "GroupNorm",
+    only="refusals",
+    why="one value per group gives zeros instead of an error",
+    cause="must be refused for its input",
+)
 class AcceptsOneValue(Groups):
     def check_values(self, input):
         pass
 
 
-@wrong("GroupNorm", drop_in=True, only="exceptions", why="a number of groups that does not divide is an AssertionError")
+@wrong(
+    "GroupNorm",
+    drop_in=True,
+    only="exceptions",
+    why="a number of groups that does not divide is an AssertionError",
+    cause="must raise ValueError as native does, got AssertionError",
+)
 class AssertsItsGroups(GroupReference):
     def __init__(self, num_groups, num_channels, *args, **kwargs):
         assert num_channels % max(num_groups, 1) == 0, "num_groups must divide num_channels"
@@ -414,24 +502,32 @@ class AssertsItsGroups(GroupReference):
         return "GroupNorm"
 
 
-@wrong("functional.layer_norm", why="weight and bias change places")
+@wrong("functional.layer_norm", why="weight and bias change places", cause="the bias is added before the weight")
 def bias_before_weight(input, normalized_shape, weight=None, bias=None, eps=1e-5):
     if weight is None or bias is None:
         return F.layer_norm(input, normalized_shape, weight, bias, eps)
     return ((F.layer_norm(wide(input), normalized_shape, None, None, eps) + bias) * weight).to(input.dtype)
 
 
-@wrong("functional.group_norm", why="the weight is left out where there is no bias")
+@wrong(
+    "functional.group_norm",
+    why="the weight is left out where there is no bias",
+    cause="the weight is left out where there is no bias",
+)
 def weight_needs_bias(input, num_groups, weight=None, bias=None, eps=1e-5):
     return F.group_norm(input, num_groups, weight if bias is not None else None, bias, eps)
 
 
-@wrong("functional.rms_norm", why="the weight is kept as its distance from one")
+@wrong(
+    "functional.rms_norm",
+    why="the weight is kept as its distance from one",
+    cause="the weight is taken as its distance from one",
+)
 def one_plus_weight(input, normalized_shape, weight=None, eps=None):
     return F.rms_norm(input, normalized_shape, None if weight is None else 1 + weight, eps)
 
 
-@wrong("functional.rms_norm", why="statistics of the last axis only")
+@wrong("functional.rms_norm", why="statistics of the last axis only", cause="statistics of the last axis only")
 def last_axis_only(input, normalized_shape, weight=None, eps=None):
     F.rms_norm(input, normalized_shape, weight, eps)
     plain = F.rms_norm(wide(input), normalized_shape[-1:], None, eps)

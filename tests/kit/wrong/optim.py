@@ -122,14 +122,24 @@ class DecayIntoGrad(PlainSGD):
         return super().gradient(p, group) if g is None else g
 
 
-@wrong("optim.SGD", only="gradients", why="gradients are set to None by the step itself")
+@wrong(
+    "optim.SGD",
+    only="gradients",
+    why="gradients are set to None by the step itself",
+    cause="step must leave p.grad alone",
+)
 class ForgetsGradients(PlainSGD):
     def move(self, p, d, group):
         super().move(p, d, group)
         p.grad = None
 
 
-@wrong("optim.SGD", only="memory", why="p.data is rebound to a new tensor, which views of the parameter do not see")
+@wrong(
+    "optim.SGD",
+    only="memory",
+    why="p.data is rebound to a new tensor, which views of the parameter do not see",
+    cause="must be changed in place, a view of it did not see the steps",
+)
 class RebindsData(PlainSGD):
     def move(self, p, d, group):
         p.data = p.data - float(group["lr"]) * d
@@ -186,7 +196,12 @@ class MissingIsZero(PlainSGD):
         return loss
 
 
-@wrong("optim.SGD", only="closure", why="the closure is called with gradients disabled")
+@wrong(
+    "optim.SGD",
+    only="closure",
+    why="the closure is called with gradients disabled",
+    cause="step must call the closure with gradients enabled, they were disabled",
+)
 class ClosureWithoutGrad(PlainSGD):
     @torch.no_grad()
     def step(self, closure=None):
@@ -195,14 +210,24 @@ class ClosureWithoutGrad(PlainSGD):
         return loss
 
 
-@wrong("optim.SGD", only="closure", why="the closure is called twice, once for the loss")
+@wrong(
+    "optim.SGD",
+    only="closure",
+    why="the closure is called twice, once for the loss",
+    cause="step must call the closure once, got 2 calls",
+)
 class ClosureTwice(PlainSGD):
     def step(self, closure=None):
         RULES[SGD](self, closure)
         return None if closure is None else closure()
 
 
-@wrong("optim.SGD", only="closure", why="the closure's loss is not returned")
+@wrong(
+    "optim.SGD",
+    only="closure",
+    why="the closure's loss is not returned",
+    cause="step must return what the closure returned, 0, got None",
+)
 class ClosureValueLost(PlainSGD):
     def step(self, closure=None):
         RULES[SGD](self, closure)
@@ -541,7 +566,12 @@ class ClipsQuietly(PlainAdam):
         return super().decay(p, g / max(1.0, g.norm().item()), lr, group)
 
 
-@wrong("optim.Adam", only="resume", why="the step count is an attribute: after loading, the correction starts again")
+@wrong(
+    "optim.Adam",
+    only="resume",
+    why="the step count is an attribute: after loading, the correction starts again",
+    cause="training after load_state_dict must give the same parameters",
+)
 class CountLostOnLoad(PlainAdam):
     def load_state_dict(self, state_dict):
         super().load_state_dict(state_dict)
@@ -566,7 +596,13 @@ class OtherNames(PlainAdam):
         super().load_state_dict({**state_dict, "state": renamed})
 
 
-@wrong("optim.Adam", only="exchange", drop_in=True, why="the step count in the state is an int")
+@wrong(
+    "optim.Adam",
+    only="exchange",
+    drop_in=True,
+    why="the step count in the state is an int",
+    cause="must be torch.float32 tensor of shape (), got int",
+)
 class CountIsInt(PlainAdam):
     def state_dict(self):
         packed = super().state_dict()
@@ -574,7 +610,13 @@ class CountIsInt(PlainAdam):
         return packed
 
 
-@wrong("optim.Adam", only="refused", drop_in=True, why="a bad argument is an AssertionError")
+@wrong(
+    "optim.Adam",
+    only="refused",
+    drop_in=True,
+    why="a bad argument is an AssertionError",
+    cause="must raise ValueError as native does, got AssertionError",
+)
 class Asserts(PlainAdam):
     def __init__(self, *args, **kwargs):
         try:
@@ -583,7 +625,13 @@ class Asserts(PlainAdam):
             raise AssertionError(str(error)) from error
 
 
-@wrong("optim.Adam", only="complex", drop_in=True, why="complex parameters are refused")
+@wrong(
+    "optim.Adam",
+    only="complex",
+    drop_in=True,
+    why="complex parameters are refused",
+    cause="complex parameters must be accepted as by native",
+)
 class RefusesComplex(PlainAdam):
     def update(self, p, group):
         if p.is_complex():
@@ -591,7 +639,13 @@ class RefusesComplex(PlainAdam):
         super().update(p, group)
 
 
-@wrong("optim.Adam", only="sparse", drop_in=True, why="sparse gradients are made dense, where native refuses them")
+@wrong(
+    "optim.Adam",
+    only="sparse",
+    drop_in=True,
+    why="sparse gradients are made dense, where native refuses them",
+    cause="sparse gradients must be refused as by native",
+)
 class TakesSparse(PlainAdam):
     def update(self, p, group):
         if p.grad.is_sparse:
@@ -955,14 +1009,24 @@ class CopiedGroups(PlainLookahead):
         return loss
 
 
-@wrong("optim.Lookahead", only="resume", why="the state is the inner optimizer's: slow weights start anew on loading")
+@wrong(
+    "optim.Lookahead",
+    only="resume",
+    why="the state is the inner optimizer's: slow weights start anew on loading",
+    cause="training after load_state_dict must give the same parameters",
+)
 class SlowNotSaved(PlainLookahead):
     def load(self, parts):
         super().load(parts)
         self.start()
 
 
-@wrong("optim.Lookahead", only="resume", why="the count is not saved: the phase starts anew on loading")
+@wrong(
+    "optim.Lookahead",
+    only="resume",
+    why="the count is not saved: the phase starts anew on loading",
+    cause="training after load_state_dict must give the same parameters",
+)
 class CountNotSaved(PlainLookahead):
     def load(self, parts):
         super().load(parts)
@@ -978,13 +1042,18 @@ class StateByTensor(PlainLookahead):
         super().load({**parts, "slow": [parts["slow"][p] for p in self.slow]})
 
 
-@wrong("optim.Lookahead", only="refused", why="k and alpha are not checked")
+@wrong("optim.Lookahead", only="refused", why="k and alpha are not checked", cause="the constructor must refuse")
 class TakesAnyAlpha(PlainLookahead):
     def __init__(self, optimizer, k=5, alpha=0.5):
         super().__init__(optimizer, max(int(k), 1), min(max(alpha, 0.0), 1.0))
 
 
-@wrong("optim.Lookahead", only="closure", why="the closure does not reach the inner optimizer")
+@wrong(
+    "optim.Lookahead",
+    only="closure",
+    why="the closure does not reach the inner optimizer",
+    cause="step must call the closure once, got 0 calls",
+)
 class DropsClosure(PlainLookahead):
     @torch.no_grad()
     def step(self, closure=None):
@@ -1001,7 +1070,12 @@ class GroupsWithoutSlow(PlainLookahead):
             self.optimizer.add_param_group(param_group)
 
 
-@wrong("optim.Lookahead", only="copies", why="a copy shares the slow weights with the original")
+@wrong(
+    "optim.Lookahead",
+    only="copies",
+    why="a copy shares the slow weights with the original",
+    cause="training after deepcopy must give the same parameters",
+)
 class CopySharesSlow(PlainLookahead):
     def __deepcopy__(self, memo):
         import copy

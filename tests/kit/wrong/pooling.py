@@ -27,7 +27,11 @@ def around(input: Tensor, padding: Any, value: float) -> Tensor:
 # --- maximum: which elements -----------------------------------------------------------------------------------------
 
 
-@wrong("MaxPool2d", why="pads with zeros, which beat negative numbers")
+@wrong(
+    "MaxPool2d",
+    why="pads with zeros, which beat negative numbers",
+    cause="pads with zeros, which beat negative numbers",
+)
 class ZerosAround(nn.MaxPool2d):
     def forward(self, input: Tensor) -> Any:
         output = super().forward(input)
@@ -36,7 +40,11 @@ class ZerosAround(nn.MaxPool2d):
         return F.max_pool2d(around(input, self.padding, 0.0), self.kernel_size, self.stride, 0, self.dilation)
 
 
-@wrong("MaxPool1d", why="pads with -10, which large negative numbers undercut")
+@wrong(
+    "MaxPool1d",
+    why="pads with -10, which large negative numbers undercut",
+    cause="pads with -10, which large negative numbers undercut",
+)
 class NotLowEnough(nn.MaxPool1d):
     def forward(self, input: Tensor) -> Any:
         output = super().forward(input)
@@ -46,44 +54,62 @@ class NotLowEnough(nn.MaxPool1d):
         return F.max_pool1d(F.pad(input, (p, p), value=-10.0), self.kernel_size, self.stride, 0, self.dilation)
 
 
-@wrong("MaxPool2d", why="the stride is 1 where none is given, not the kernel size")
+@wrong(
+    "MaxPool2d",
+    why="the stride is 1 where none is given, not the kernel size",
+    cause="the stride is 1 where none is given",
+)
 class StrideOfOne(nn.MaxPool2d):
     def __init__(self, kernel_size: Any, stride: Any = 1, *args: Any, **kwargs: Any) -> None:
         super().__init__(kernel_size, 1 if stride is None else stride, *args, **kwargs)
 
 
-@wrong("MaxPool2d", why="height and width of the kernel are swapped")
+@wrong(
+    "MaxPool2d",
+    why="height and width of the kernel are swapped",
+    cause="the kernel's numbers are read in reverse order",
+)
 class TurnedKernel(nn.MaxPool2d):
     def forward(self, input: Tensor) -> Any:
         return F.max_pool2d(input, _pair(self.kernel_size)[::-1], **options(self))
 
 
-@wrong("MaxPool2d", why="height and width of the stride are swapped")
+@wrong(
+    "MaxPool2d",
+    why="height and width of the stride are swapped",
+    cause="the stride's numbers are read in reverse order",
+)
 class TurnedStride(nn.MaxPool2d):
     def forward(self, input: Tensor) -> Any:
         return F.max_pool2d(input, self.kernel_size, **{**options(self), "stride": _pair(self.stride)[::-1]})
 
 
-@wrong("MaxPool3d", why="only the first number of each tuple is used")
+@wrong(
+    "MaxPool3d", why="only the first number of each tuple is used", cause="only the first number of the kernel is used"
+)
 class CubesOnly(nn.MaxPool3d):
     def forward(self, input: Tensor) -> Any:
         kernel = self.kernel_size if isinstance(self.kernel_size, int) else self.kernel_size[0]
         return F.max_pool3d(input, kernel, **options(self))
 
 
-@wrong("MaxPool2d", why="takes dilation and does not use it")
+@wrong("MaxPool2d", why="takes dilation and does not use it", cause="dilation is ignored")
 class Undilated(nn.MaxPool2d):
     def forward(self, input: Tensor) -> Any:
         return F.max_pool2d(input, self.kernel_size, **{**options(self), "dilation": 1})
 
 
-@wrong("MaxPool2d", why="takes ceil_mode and does not use it")
+@wrong("MaxPool2d", why="takes ceil_mode and does not use it", cause="ceil_mode is ignored")
 class AlwaysFloor(nn.MaxPool2d):
     def forward(self, input: Tensor) -> Any:
         return F.max_pool2d(input, self.kernel_size, **{**options(self), "ceil_mode": False})
 
 
-@wrong("MaxPool2d", why="ceil_mode keeps a last window that starts in the right padding")
+@wrong(
+    "MaxPool2d",
+    why="ceil_mode keeps a last window that starts in the right padding",
+    cause="ceil_mode keeps a window that starts in the padding",
+)
 class PlainCeil(nn.MaxPool2d):
     def forward(self, input: Tensor) -> Any:
         output = super().forward(input)
@@ -99,13 +125,13 @@ class PlainCeil(nn.MaxPool2d):
         return self.kernel_size, self.stride, self.padding, self.dilation
 
 
-@wrong("MaxPool1d", why="windows start one element late")
+@wrong("MaxPool1d", why="windows start one element late", cause="windows start one element late")
 class OneLate(nn.MaxPool1d):
     def forward(self, input: Tensor) -> Any:
         return super().forward(input.roll(-1, -1))
 
 
-@wrong("MaxPool2d", why="ignores NaN instead of showing it")
+@wrong("MaxPool2d", why="ignores NaN instead of showing it", cause="nan is ignored")
 class BlindToNaN(nn.MaxPool2d):
     def forward(self, input: Tensor) -> Any:
         return super().forward(torch.where(input.isnan(), -math.inf, input))
@@ -129,7 +155,7 @@ def largest_magnitude(
 # --- maximum: indices ------------------------------------------------------------------------------------------------
 
 
-@wrong("MaxPool2d", why="indices count the padding too")
+@wrong("MaxPool2d", why="indices count the padding too", cause="indices count the padding too")
 class IndicesInThePaddedPlane(nn.MaxPool2d):
     def forward(self, input: Tensor) -> Any:
         if not self.return_indices:
@@ -139,7 +165,9 @@ class IndicesInThePaddedPlane(nn.MaxPool2d):
         return values, (at // size + height) * (size + 2 * width) + at % size + width
 
 
-@wrong("MaxPool1d", why="indices count within each window, not within the input")
+@wrong(
+    "MaxPool1d", why="indices count within each window, not within the input", cause="indices count within each window"
+)
 class IndicesInTheWindow(nn.MaxPool1d):
     def forward(self, input: Tensor) -> Any:
         if not self.return_indices:
@@ -168,14 +196,16 @@ def last_of_equals(
     return values, input.shape[-2] * input.shape[-1] - 1 - at.flip(-2, -1)
 
 
-@wrong("MaxPool2d", why="indices are int32", only="dtype")
+@wrong(
+    "MaxPool2d", why="indices are int32", only="dtype", cause="output[1] must be torch.int64 on cpu, got torch.int32"
+)
 class ShortIndices(nn.MaxPool2d):
     def forward(self, input: Tensor) -> Any:
         output = super().forward(input)
         return (output[0], output[1].int()) if self.return_indices else output
 
 
-@wrong("MaxPool3d", why="takes return_indices and gives values alone")
+@wrong("MaxPool3d", why="takes return_indices and gives values alone", cause="return_indices is ignored")
 class NoIndices(nn.MaxPool3d):
     def forward(self, input: Tensor) -> Any:
         return F.max_pool3d(input, self.kernel_size, **{**options(self), "return_indices": False})
@@ -184,7 +214,11 @@ class NoIndices(nn.MaxPool3d):
 # --- maximum: gradient -----------------------------------------------------------------------------------------------
 
 
-@wrong("MaxPool2d", why="amax shares the gradient among equal elements")
+@wrong(
+    "MaxPool2d",
+    why="amax shares the gradient among equal elements",
+    cause="the gradient is shared among equal elements",
+)
 class SharedTies(nn.MaxPool2d):
     def forward(self, input: Tensor) -> Any:
         if self.ceil_mode or self.return_indices or _pair(self.dilation) != (1, 1) or 0 in input.shape:
@@ -209,7 +243,7 @@ class _SpreadGradient(torch.autograd.Function):
             return *torch.autograd.grad(y, x, grads[0], create_graph=True), None
 
 
-@wrong("MaxPool1d", why="the gradient is that of the average")
+@wrong("MaxPool1d", why="the gradient is that of the average", cause="the gradient is that of the average")
 class GradientOfTheMean(nn.MaxPool1d):
     def forward(self, input: Tensor) -> Any:
         dilated = self.dilation not in (1, (1,))
@@ -237,7 +271,12 @@ class _Once(torch.autograd.Function):
         return plane.unflatten(-1, ctx.shape[-2:]), None, None
 
 
-@wrong("MaxPool2d", why="its gradient is detached, so that there is no second one", only="double_backward")
+@wrong(
+    "MaxPool2d",
+    why="its gradient is detached, so that there is no second one",
+    only="double_backward",
+    cause="second derivative 1",
+)
 class OnceDifferentiable(nn.MaxPool2d):
     def forward(self, input: Tensor) -> Any:
         given = (self.stride, self.padding, self.dilation, self.ceil_mode)
@@ -282,14 +321,22 @@ def without_gradient(input: Tensor, *args: Any, **kwargs: Any) -> Any:
 # --- average: what is divided by what --------------------------------------------------------------------------------
 
 
-@wrong("AvgPool2d", why="count_include_pad is taken the other way round")
+@wrong(
+    "AvgPool2d",
+    why="count_include_pad is taken the other way round",
+    cause="count_include_pad is taken the other way round",
+)
 class CountsTheWrongOnes(nn.AvgPool2d):
     def forward(self, input: Tensor) -> Tensor:
         given = options(self)
         return F.avg_pool2d(input, self.kernel_size, **{**given, "count_include_pad": not given["count_include_pad"]})
 
 
-@wrong("AvgPool2d", why="in ceil_mode the overhang is counted in the divisor")
+@wrong(
+    "AvgPool2d",
+    why="in ceil_mode the overhang is counted in the divisor",
+    cause="the overhang of ceil_mode is counted in the divisor",
+)
 class CountsTheOverhang(nn.AvgPool2d):
     def forward(self, input: Tensor) -> Tensor:
         if not self.count_include_pad or self.divisor_override is not None:
@@ -298,13 +345,17 @@ class CountsTheOverhang(nn.AvgPool2d):
         return F.avg_pool2d(input, self.kernel_size, **{**options(self), "divisor_override": h * w})
 
 
-@wrong("AvgPool3d", why="divisor_override is left out")
+@wrong("AvgPool3d", why="divisor_override is left out", cause="argument divisor_override is ignored")
 class DivisorForgotten(nn.AvgPool3d):
     def forward(self, input: Tensor) -> Tensor:
         return F.avg_pool3d(input, self.kernel_size, **{**options(self), "divisor_override": None})
 
 
-@wrong("AvgPool2d", why="divides the mean by divisor_override, instead of the sum")
+@wrong(
+    "AvgPool2d",
+    why="divides the mean by divisor_override, instead of the sum",
+    cause="the mean is divided by divisor_override, not the sum",
+)
 class DividedTwice(nn.AvgPool2d):
     def forward(self, input: Tensor) -> Tensor:
         mean = F.avg_pool2d(input, self.kernel_size, **{**options(self), "divisor_override": None})
@@ -325,7 +376,7 @@ def one_side_only(
     return mean * _pair(kernel_size)[0]
 
 
-@wrong("AvgPool1d", why="pads by repeating the edge, as image libraries do")
+@wrong("AvgPool1d", why="pads by repeating the edge, as image libraries do", cause="pads by repeating the edge")
 class EdgesRepeated(nn.AvgPool1d):
     def forward(self, input: Tensor) -> Tensor:
         (p,) = self.padding
@@ -394,7 +445,11 @@ class HalfSums(nn.AvgPool2d):
         return total / (h * w)
 
 
-@wrong("AvgPool1d", why="half precision comes out as float32")
+@wrong(
+    "AvgPool1d",
+    why="half precision comes out as float32",
+    cause="output[0] must be torch.bfloat16 on cpu, got torch.float32",
+)
 class WideOutput(nn.AvgPool1d):
     def forward(self, input: Tensor) -> Tensor:
         return super().forward(input.float() if input.dtype in (torch.float16, torch.bfloat16) else input)
@@ -409,7 +464,11 @@ class DividesTheInput(nn.AvgPool2d):
         return output
 
 
-@wrong("MaxPool2d", why="merges batch and channels with view, which transposed inputs do not allow")
+@wrong(
+    "MaxPool2d",
+    why="merges batch and channels with view, which transposed inputs do not allow",
+    cause="view size is not compatible with input tensor's size and stride",
+)
 class MergesByView(nn.MaxPool2d):
     def forward(self, input: Tensor) -> Any:
         if input.dim() != 4 or not len(input):
@@ -435,7 +494,12 @@ class NeverEmpty(nn.AvgPool3d):
         return super().forward(input)
 
 
-@wrong("MaxPool2d", why="padding over half of the kernel is accepted", only="refusals")
+@wrong(
+    "MaxPool2d",
+    why="padding over half of the kernel is accepted",
+    only="refusals",
+    cause="must be refused for its padding",
+)
 class AnyPadding(nn.MaxPool2d):
     def forward(self, input: Tensor) -> Any:
         sizes = zip(_pair(self.kernel_size), _pair(self.padding), strict=False)
@@ -444,7 +508,12 @@ class AnyPadding(nn.MaxPool2d):
         return F.max_pool2d(around(input, self.padding, -math.inf), self.kernel_size, self.stride, 0, self.dilation)
 
 
-@wrong("AvgPool2d", why="a divisor of zero is taken as none", only="refusals")
+@wrong(
+    "AvgPool2d",
+    why="a divisor of zero is taken as none",
+    only="refusals",
+    cause="must be refused for its divisor_override",
+)
 class ZeroIsNone(nn.AvgPool2d):
     def forward(self, input: Tensor) -> Tensor:
         return F.avg_pool2d(
@@ -452,7 +521,12 @@ class ZeroIsNone(nn.AvgPool2d):
         )
 
 
-@wrong("AvgPool2d", why="big batches are taken in pieces of 64, and what is left over is lost", only="laws")
+@wrong(
+    "AvgPool2d",
+    why="big batches are taken in pieces of 64, and what is left over is lost",
+    only="laws",
+    cause="law batch split",
+)
 class LosesTheRest(nn.AvgPool2d):
     def forward(self, input: Tensor) -> Tensor:
         if input.dim() != 4 or input.shape[0] <= 64:
@@ -469,7 +543,11 @@ class MeanInEvaluation(nn.MaxPool1d):
         return F.avg_pool1d(input, self.kernel_size, self.stride, self.padding, self.ceil_mode)
 
 
-@wrong("AvgPool2d", why="pads by itself at the first call and forgets its padding on the way")
+@wrong(
+    "AvgPool2d",
+    why="pads by itself at the first call and forgets its padding on the way",
+    cause="must be the same in a second call, got another after other inputs",
+)
 class PadsOnce(nn.AvgPool2d):
     def forward(self, input: Tensor) -> Tensor:
         output = super().forward(input)
@@ -478,7 +556,7 @@ class PadsOnce(nn.AvgPool2d):
         return output
 
 
-@wrong("AvgPool1d", why="keeps a lambda, which cannot be pickled", only="copy")
+@wrong("AvgPool1d", why="keeps a lambda, which cannot be pickled", only="copy", cause="Can't pickle local object")
 class KeepsALambda(nn.AvgPool1d):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -488,7 +566,12 @@ class KeepsALambda(nn.AvgPool1d):
         return self.pool(input)
 
 
-@wrong("AvgPool2d", why="a grouped convolution in disguise, which autocast lowers to half precision", only="autocast")
+@wrong(
+    "AvgPool2d",
+    why="a grouped convolution in disguise, which autocast lowers to half precision",
+    only="autocast",
+    cause="under autocast output[0] must be torch.float32, got torch.bfloat16",
+)
 class ByConvolution(nn.AvgPool2d):
     def forward(self, input: Tensor) -> Tensor:
         output = super().forward(input)
@@ -501,7 +584,12 @@ class ByConvolution(nn.AvgPool2d):
         return F.conv2d(input, ones, None, self.stride, self.padding, 1, c) / (h * w)
 
 
-@wrong("MaxPool2d", why="writes into an output made beforehand, which vmap cannot", only="vmap")
+@wrong(
+    "MaxPool2d",
+    why="writes into an output made beforehand, which vmap cannot",
+    only="vmap",
+    cause="vmap over the inputs must work as native's does",
+)
 class WritesItsOutput(nn.MaxPool2d):
     def forward(self, input: Tensor) -> Any:
         if self.return_indices:
@@ -512,7 +600,12 @@ class WritesItsOutput(nn.MaxPool2d):
         return output
 
 
-@wrong("MaxPool2d", why="takes a faster road when compiled, in bfloat16", only="compile")
+@wrong(
+    "MaxPool2d",
+    why="takes a faster road when compiled, in bfloat16",
+    only="compile",
+    cause="compiled, output is over budget",
+)
 class RoughWhenCompiled(nn.MaxPool2d):
     def forward(self, input: Tensor) -> Any:
         if self.return_indices or not torch.compiler.is_compiling():
@@ -528,13 +621,19 @@ class DropInMax2d(reference.MaxPool2d):
         return "MaxPool2d"
 
 
-@wrong("MaxPool2d", why="its repr leaves out dilation and ceil_mode", only="repr", drop_in=True)
+@wrong("MaxPool2d", why="its repr leaves out dilation and ceil_mode", only="repr", drop_in=True, cause="repr must be")
 class ShortRepr(DropInMax2d):
     def extra_repr(self) -> str:
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
-@wrong("MaxPool2d", why="raises ValueError where native raises RuntimeError", only="exceptions", drop_in=True)
+@wrong(
+    "MaxPool2d",
+    why="raises ValueError where native raises RuntimeError",
+    only="exceptions",
+    drop_in=True,
+    cause="must raise RuntimeError as native does, got ValueError",
+)
 class OtherErrors(DropInMax2d):
     def forward(self, input: Tensor) -> Any:
         try:
@@ -543,7 +642,13 @@ class OtherErrors(DropInMax2d):
             raise ValueError(str(error)) from error
 
 
-@wrong("AvgPool2d", why="its weights stand in the state_dict, where native has nothing", only="keys", drop_in=True)
+@wrong(
+    "AvgPool2d",
+    why="its weights stand in the state_dict, where native has nothing",
+    only="keys",
+    drop_in=True,
+    cause="state_dict must hold",
+)
 class KeepsWeights(reference.AvgPool2d):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

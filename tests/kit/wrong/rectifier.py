@@ -97,13 +97,17 @@ def elu_never_in_place(input, alpha=1.0, inplace=False):
     return F.elu(input, alpha)
 
 
-@wrong("Hardswish", why="x * relu6(x + 3) overflows in float16 before it is divided by 6")
+@wrong(
+    "Hardswish",
+    why="x * relu6(x + 3) overflows in float16 before it is divided by 6",
+    cause="under- or overflows in float16: inf or nan where the answer is finite",
+)
 class DividedLast(PlainHardswish):
     def formula(self, x):
         return x * F.relu6(x + 3) / 6
 
 
-@wrong("Hardswish", why="the gate of Keras' hard sigmoid, 0.2 x + 0.5")
+@wrong("Hardswish", why="the gate of Keras' hard sigmoid, 0.2 x + 0.5", cause="the gate is 0.2 x + 0.5, as in Keras")
 class HardSigmoidOfKeras(PlainHardswish):
     def formula(self, x):
         return x * (0.2 * x + 0.5).clamp(0, 1)
@@ -115,7 +119,7 @@ class PiecewiseLinear(PlainHardswish):
         return torch.where(x < -3, torch.zeros_like(x), torch.where(x > 3, x, (x + 3) / 2))
 
 
-@wrong("Hardswish", why="divided by 3, not 6")
+@wrong("Hardswish", why="divided by 3, not 6", cause="divided by 3, not by 6")
 class DividedByThree(PlainHardswish):
     def formula(self, x):
         return x * (F.relu6(x + 3) / 3)
@@ -133,7 +137,7 @@ class HardswishSlope(torch.autograd.Function):
         return g * F.relu6(x + 3) / 6
 
 
-@wrong("Hardswish", why="the gradient takes the gate for a constant")
+@wrong("Hardswish", why="the gradient takes the gate for a constant", cause="the gate is a constant in backward")
 class GateHeldConstant(PlainHardswish):
     def formula(self, x):
         return HardswishSlope.apply(x)
@@ -180,21 +184,21 @@ class LastAxisSlopes(nn.PReLU):
         return torch.where(input > 0, input, self.weight * input)
 
 
-@wrong("PReLU", why="only the first slope is used")
+@wrong("PReLU", why="only the first slope is used", cause="only the first slope is used")
 class OneSlope(nn.PReLU):
     def forward(self, input):
         return super().forward(input) if self.num_parameters < 2 else (
             F.prelu(input, self.weight) * 0 + F.prelu(input, self.weight[:1]))  # fmt: skip
 
 
-@wrong("PReLU", only="gradient", why="the slope at 0 is 1")
+@wrong("PReLU", only="gradient", why="the slope at 0 is 1", cause="slope 1 at 0")
 class SteepPReLU(nn.PReLU):
     def forward(self, input):
         fine = F.prelu(input, self.weight)
         return torch.where(input == 0, input.to(fine.dtype), fine)
 
 
-@wrong("PReLU", why="the learned slope gets no gradient")
+@wrong("PReLU", why="the learned slope gets no gradient", cause="no gradient of weight")
 class FrozenSlope(nn.PReLU):
     def forward(self, input):
         return F.prelu(input, self.weight.detach())
@@ -209,7 +213,9 @@ class LargerOfBoth(nn.PReLU):
         return torch.where(input > scaled, input, scaled)
 
 
-@wrong("PReLU", drop_in=True, only="init", why="the slope starts from 0.2")
+@wrong(
+    "PReLU", drop_in=True, only="init", why="the slope starts from 0.2", cause="weight must start from native's values"
+)
 class OtherStart(ReferencePReLU):
     def __init__(self, num_parameters=1, init=0.25, device=None, dtype=None):
         super().__init__(num_parameters, 0.2 if init == 0.25 else init, device, dtype)
@@ -244,7 +250,7 @@ class NeverDraws(nn.RReLU):
         return F.rrelu(input, self.lower, self.upper, False, self.inplace)
 
 
-@wrong("RReLU", why="slopes are normal, not uniform")
+@wrong("RReLU", why="slopes are normal, not uniform", cause="slopes must lie in")
 class NormalSlopes(nn.RReLU):
     def forward(self, input):
         if not self.training or self.inplace or self.lower >= self.upper:
@@ -266,7 +272,12 @@ class OtherSlopesBackward(torch.autograd.Function):
         return torch.where(x > 0, g, g * torch.empty_like(x).uniform_(*ctx.bounds)), None, None
 
 
-@wrong("RReLU", only="randomness", why="the backward pass draws slopes of its own")
+@wrong(
+    "RReLU",
+    only="randomness",
+    why="the backward pass draws slopes of its own",
+    cause="the derivative must be the slope that was drawn",
+)
 class RedrawnSlopes(nn.RReLU):
     def forward(self, input):
         if not self.training or self.inplace or self.lower >= self.upper:
@@ -274,7 +285,13 @@ class RedrawnSlopes(nn.RReLU):
         return OtherSlopesBackward.apply(input, self.lower, self.upper)
 
 
-@wrong("RReLU", drop_in=True, only="seeded", why="draws other slopes than native from the same seed")
+@wrong(
+    "RReLU",
+    drop_in=True,
+    only="seeded",
+    why="draws other slopes than native from the same seed",
+    cause="the same seed must give native's output",
+)
 class UniformEverywhere(ReferenceRReLU):
     def forward(self, input):
         if not self.training or self.inplace or self.lower >= self.upper or not input.is_floating_point():

@@ -67,7 +67,12 @@ def smooth_l1_loss_of_constant(input, target, size_average=None, reduce=None, re
     return F.smooth_l1_loss(input, target.detach(), size_average, reduce, reduction, beta)
 
 
-@wrong("HuberLoss", only="double_backward", why="a minimum of two splits ties, and |d| has no curvature at 0")
+@wrong(
+    "HuberLoss",
+    only="double_backward",
+    why="a minimum of two splits ties, and |d| has no curvature at 0",
+    cause="second derivative 0",
+)
 class MinimumOfTwo(nn.HuberLoss):
     def forward(self, input, target):
         loss = super().forward(input, target)
@@ -79,7 +84,11 @@ class MinimumOfTwo(nn.HuberLoss):
         return answered(mean_of(losses, self.reduction), loss.dtype)
 
 
-@wrong("HuberLoss", why="0.5 * q^2 squares in half precision before it halves")
+@wrong(
+    "HuberLoss",
+    why="0.5 * q^2 squares in half precision before it halves",
+    cause="under- or overflows in float16: inf or nan where the answer is finite",
+)
 class SquaresFirst(nn.HuberLoss):
     def forward(self, input, target):
         loss = super().forward(input, target)
@@ -91,14 +100,14 @@ class SquaresFirst(nn.HuberLoss):
         return mean_of(losses, self.reduction)
 
 
-@wrong("HuberLoss", why="slope 1 instead of delta far away")
+@wrong("HuberLoss", why="slope 1 instead of delta far away", cause="slope 1 instead of delta far away")
 class SlopeOne(nn.HuberLoss):
     def forward(self, input, target):
         super().forward(input, target)
         return F.smooth_l1_loss(input, target, reduction=self.reduction, beta=self.delta)
 
 
-@wrong("HuberLoss", why="delta is not used")
+@wrong("HuberLoss", why="delta is not used", cause="argument delta is ignored")
 class DeltaIgnored(nn.HuberLoss):
     def forward(self, input, target):
         super().forward(input, target)

@@ -105,7 +105,7 @@ class HalfSlope(torch.autograd.Function):
         return g * torch.tanh(F.softplus(x))
 
 
-@wrong("Mish", why="the gradient takes the gate for a constant")
+@wrong("Mish", why="the gradient takes the gate for a constant", cause="the gate is a constant in backward")
 class ConstantGate(PlainMish):
     def formula(self, x):
         return HalfSlope.apply(x)

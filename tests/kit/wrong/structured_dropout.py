@@ -8,7 +8,11 @@ from refops.nn.structured_dropout import DropBlock2d, DropConnect, SpatialDropou
 from refops.parity.proving.collection import wrong
 
 
-@wrong("DropConnect", why="one mask for the whole batch, the bias never dropped, nan at p = 1")
+@wrong(
+    "DropConnect",
+    why="one mask for the whole batch, the bias never dropped, nan at p = 1",
+    cause="inf or nan where the answer is finite",
+)
 class BatchMaskConnect(DropConnect):
     def forward(self, input):
         if not self.training:
@@ -17,7 +21,7 @@ class BatchMaskConnect(DropConnect):
         return F.linear(input, self.weight * mask / (1 - self.p), self.bias)
 
 
-@wrong("DropConnect", only="randomness", why="the bias is never dropped")
+@wrong("DropConnect", only="randomness", why="the bias is never dropped", cause="biases must be dropped like weights")
 class BiasKept(DropConnect):
     def forward(self, input):
         if not self.training or self.bias is None or self.p in (0, 1):
@@ -27,7 +31,7 @@ class BiasKept(DropConnect):
         return plain.train()(input) + self.bias
 
 
-@wrong("DropConnect", why="outputs are dropped, not weights")
+@wrong("DropConnect", why="outputs are dropped, not weights", cause="weights must be dropped at rate")
 class DropsOutputs(DropConnect):
     def forward(self, input):
         return F.dropout(F.linear(input, self.weight, self.bias), self.p, self.training)
@@ -55,7 +59,7 @@ class NotScaledConnect(DropConnect):
         return super().forward(input) * (1 - self.p)
 
 
-@wrong("DropConnect", only="refusals", why="p is not validated")
+@wrong("DropConnect", only="refusals", why="p is not validated", cause="must be refused for its p")
 class AnyRate(DropConnect):
     def __init__(self, in_features, out_features, bias=True, p=0.5, inference="mean", device=None, dtype=None):
         super().__init__(in_features, out_features, bias, min(max(p, 0.0), 1.0), inference, device, dtype)

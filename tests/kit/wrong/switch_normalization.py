@@ -52,13 +52,21 @@ class OneSetOfLogits(Plain):
         return self.mean_weight.softmax(0), self.mean_weight.softmax(0)
 
 
-@wrong("SwitchNorm2d", why="the logits are weights as they are, without softmax")
+@wrong(
+    "SwitchNorm2d",
+    why="the logits are weights as they are, without softmax",
+    cause="the logits are weights as they are",
+)
 class NoSoftmax(Plain):
     def weights(self) -> tuple[Tensor, Tensor]:
         return self.mean_weight, self.var_weight
 
 
-@wrong("SwitchNorm2d", why="layer statistics over the channels alone, at each position by itself")
+@wrong(
+    "SwitchNorm2d",
+    why="layer statistics over the channels alone, at each position by itself",
+    cause="layer statistics at each position by itself",
+)
 class ChannelsAlone(Plain):
     def statistics(self, x: Tensor) -> list[tuple[Tensor, Tensor]]:
         instance, _, batch = super().statistics(x)
@@ -74,7 +82,7 @@ class Unbiased(Plain):
         return [moments(x, (2, 3), 1), moments(x, (1, 2, 3), 1), batch]
 
 
-@wrong("SwitchNorm2d", why="instance and batch logits exchanged")
+@wrong("SwitchNorm2d", why="instance and batch logits exchanged", cause="instance and batch logits are exchanged")
 class OtherOrder(Plain):
     def weights(self) -> tuple[Tensor, Tensor]:
         return self.mean_weight.softmax(0).flip(0), self.var_weight.softmax(0).flip(0)

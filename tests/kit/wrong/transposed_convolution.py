@@ -36,13 +36,17 @@ def call(layer, input, output_size=None, weight=None, bias=None, **changes):
 # Where the windows lie
 
 
-@wrong("ConvTranspose2d", why="the kernel is turned round, as in the convolution of the stretched input")
+@wrong(
+    "ConvTranspose2d",
+    why="the kernel is turned round, as in the convolution of the stretched input",
+    cause="the kernel is turned round",
+)
 class Flipped(nn.ConvTranspose2d):
     def forward(self, input, output_size=None):
         return call(self, input, output_size, self.weight.flip(-1, -2))
 
 
-@wrong("ConvTranspose2d", why="kernel read as (W, H)")
+@wrong("ConvTranspose2d", why="kernel read as (W, H)", cause="the kernel is read as (W, H)")
 class KernelAcross(nn.ConvTranspose2d):
     def forward(self, input, output_size=None):
         return call(self, input, output_size, self.weight.transpose(2, 3).reshape(self.weight.shape))
@@ -89,7 +93,11 @@ class PadsZeros(nn.ConvTranspose2d):
         return F.pad(short, (0, right.shape[-1] - short.shape[-1], 0, right.shape[-2] - short.shape[-2]))
 
 
-@wrong("ConvTranspose2d", why="output_padding is added before the map instead of after it")
+@wrong(
+    "ConvTranspose2d",
+    why="output_padding is added before the map instead of after it",
+    cause="output_padding is added before the map",
+)
 class PadsBefore(nn.ConvTranspose2d):
     def forward(self, input, output_size=None):
         with torch.no_grad():
@@ -105,7 +113,7 @@ class PadsBefore(nn.ConvTranspose2d):
         return whole[..., rows, columns]
 
 
-@wrong("ConvTranspose2d", why="padding is taken off the end only")
+@wrong("ConvTranspose2d", why="padding is taken off the end only", cause="padding is taken off the end only")
 class CutsOneEnd(nn.ConvTranspose2d):
     def forward(self, input, output_size=None):
         right = super().forward(input, output_size)
@@ -139,7 +147,7 @@ class Overwrites(nn.ConvTranspose2d):
 # output_size
 
 
-@wrong("ConvTranspose2d", why="output_size is not looked at")
+@wrong("ConvTranspose2d", why="output_size is not looked at", cause="argument output_size is ignored")
 class IgnoresOutputSize(nn.ConvTranspose2d):
     def forward(self, input, output_size=None):
         if output_size is not None:
@@ -165,7 +173,11 @@ class AddsToOutputSize(nn.ConvTranspose1d):
         return F.pad(right, (0, extra))
 
 
-@wrong("ConvTranspose2d", why="an output_size out of reach is cut to the nearest instead of refused")
+@wrong(
+    "ConvTranspose2d",
+    why="an output_size out of reach is cut to the nearest instead of refused",
+    cause="must be refused for its output_size",
+)
 class ClampsOutputSize(nn.ConvTranspose2d):
     def forward(self, input, output_size=None):
         if isinstance(output_size, tuple) and len(output_size) == 2 and input.dim() == 4:
@@ -178,7 +190,12 @@ class ClampsOutputSize(nn.ConvTranspose2d):
         return super().forward(input, output_size)
 
 
-@wrong("ConvTranspose2d", only="refusals", why="output_padding may be as large as the stride, zeros being added")
+@wrong(
+    "ConvTranspose2d",
+    only="refusals",
+    why="output_padding may be as large as the stride, zeros being added",
+    cause="must be refused for its output_padding",
+)
 class AnyOutputPadding(nn.ConvTranspose2d):
     def forward(self, input, output_size=None):
         rows = list(zip(self.output_padding, self.stride, self.dilation, strict=True))
@@ -199,7 +216,11 @@ def interleaves_outputs(input, weight, bias=None, stride=1, padding=0, output_pa
     return output if bias is None else output + bias[:, None, None]
 
 
-@wrong("ConvTranspose2d", why="groups take every G-th input channel instead of a block of them")
+@wrong(
+    "ConvTranspose2d",
+    why="groups take every G-th input channel instead of a block of them",
+    cause="groups take every G-th input channel",
+)
 class InterleavedGroups(nn.ConvTranspose2d):
     def forward(self, input, output_size=None):
         with torch.no_grad():
@@ -248,7 +269,11 @@ def broadcasts_bias(input, weight, bias=None, stride=1, padding=0, output_paddin
 # Numbers, gradients, surroundings
 
 
-@wrong("ConvTranspose2d", why="channels and kernel taps are added up in half precision")
+@wrong(
+    "ConvTranspose2d",
+    why="channels and kernel taps are added up in half precision",
+    cause="right in float32, not in bfloat16",
+)
 class HalfAccumulator(nn.ConvTranspose2d):
     def forward(self, input, output_size=None):
         right = super().forward(input, output_size)
@@ -264,14 +289,23 @@ class HalfAccumulator(nn.ConvTranspose2d):
         return total if self.bias is None else total + self.bias[:, None, None]
 
 
-@wrong("ConvTranspose2d", only="dtype", why="half precision comes out as float32")
+@wrong(
+    "ConvTranspose2d",
+    only="dtype",
+    why="half precision comes out as float32",
+    cause="output[0] must be torch.bfloat16 on cpu, got torch.float32",
+)
 class ReturnsFloat32(nn.ConvTranspose2d):
     def forward(self, input, output_size=None):
         output = super().forward(input, output_size)
         return output.float() if input.dtype in (torch.float16, torch.bfloat16) else output
 
 
-@wrong("ConvTranspose2d", why="the gradient of the kernel is that of its turned self")
+@wrong(
+    "ConvTranspose2d",
+    why="the gradient of the kernel is that of its turned self",
+    cause="the gradient of the kernel is that of its turned self",
+)
 class KernelGradientFlipped(nn.ConvTranspose2d):
     def forward(self, input, output_size=None):
         turned = self.weight.flip(-1, -2)
@@ -279,7 +313,12 @@ class KernelGradientFlipped(nn.ConvTranspose2d):
         return call(self, input, output_size, weight)
 
 
-@wrong("ConvTranspose2d", only="double_backward", why="the gradient does not know what it depends on")
+@wrong(
+    "ConvTranspose2d",
+    only="double_backward",
+    why="the gradient does not know what it depends on",
+    cause="second derivative 3",
+)
 class FrozenGradient(nn.ConvTranspose2d):
     def forward(self, input, output_size=None):
         output = super().forward(input, output_size)
@@ -288,7 +327,7 @@ class FrozenGradient(nn.ConvTranspose2d):
         return output
 
 
-@wrong("ConvTranspose2d", only="laws", why="no more than 64 images are looked at")
+@wrong("ConvTranspose2d", only="laws", why="no more than 64 images are looked at", cause="law batch split")
 class SixtyFourImages(nn.ConvTranspose2d):
     def forward(self, input, output_size=None):
         if input.dim() < 4 or input.shape[0] <= 64:
@@ -297,13 +336,18 @@ class SixtyFourImages(nn.ConvTranspose2d):
         return torch.cat([output, output.new_zeros(input.shape[0] - 64, *output.shape[1:])])
 
 
-@wrong("ConvTranspose2d", only="layout", why="`view` asks for a contiguous input")
+@wrong(
+    "ConvTranspose2d",
+    only="layout",
+    why="`view` asks for a contiguous input",
+    cause="view size is not compatible with input tensor's size and stride",
+)
 class ContiguousOnly(nn.ConvTranspose2d):
     def forward(self, input, output_size=None):
         return super().forward(input.view(input.numel()).view(input.shape), output_size)
 
 
-@wrong("ConvTranspose2d", why="the input is left as zeros")
+@wrong("ConvTranspose2d", why="the input is left as zeros", cause="input 0 must be left as it is")
 class EmptiesInput(nn.ConvTranspose2d):
     def forward(self, input, output_size=None):
         output = super().forward(input.clone(), output_size)
@@ -311,7 +355,12 @@ class EmptiesInput(nn.ConvTranspose2d):
         return output
 
 
-@wrong("ConvTranspose2d", only="autocast", why="under autocast it stays in float32")
+@wrong(
+    "ConvTranspose2d",
+    only="autocast",
+    why="under autocast it stays in float32",
+    cause="under autocast output[0] must be torch.bfloat16, got torch.float32",
+)
 class IgnoresAutocast(nn.ConvTranspose2d):
     def forward(self, input, output_size=None):
         with torch.autocast(input.device.type, enabled=False):
@@ -321,14 +370,26 @@ class IgnoresAutocast(nn.ConvTranspose2d):
 # The drop-in contract
 
 
-@wrong("ConvTranspose2d", drop_in=True, only="init", why="starts from Xavier's normal numbers")
+@wrong(
+    "ConvTranspose2d",
+    drop_in=True,
+    only="init",
+    why="starts from Xavier's normal numbers",
+    cause="weight must start from native's values",
+)
 class XavierStart(DropIn):
     def reset_parameters(self):
         super().reset_parameters()
         nn.init.xavier_normal_(self.weight)
 
 
-@wrong("ConvTranspose2d", drop_in=True, only="init", why="the bound counts the input channels, not torch's axis 1")
+@wrong(
+    "ConvTranspose2d",
+    drop_in=True,
+    only="init",
+    why="the bound counts the input channels, not torch's axis 1",
+    cause="bias must start from native's values",
+)
 class TrueFanIn(DropIn):
     def reset_parameters(self):
         bound = 1 / (self.weight.shape[0] * self.weight[0, 0].numel()) ** 0.5
@@ -337,13 +398,21 @@ class TrueFanIn(DropIn):
             nn.init.uniform_(self.bias, -bound, bound)
 
 
-@wrong("ConvTranspose2d", drop_in=True, only="repr", why="output_padding does not show when printed")
+@wrong(
+    "ConvTranspose2d", drop_in=True, only="repr", why="output_padding does not show when printed", cause="repr must be"
+)
 class PrintsNoOutputPadding(DropIn):
     def extra_repr(self):
         return super().extra_repr().replace(f", output_padding={self.output_padding}", "")
 
 
-@wrong("ConvTranspose2d", drop_in=True, only="exceptions", why="an output_size out of reach is a RuntimeError")
+@wrong(
+    "ConvTranspose2d",
+    drop_in=True,
+    only="exceptions",
+    why="an output_size out of reach is a RuntimeError",
+    cause="must raise ValueError as native does, got RuntimeError",
+)
 class OwnErrors(DropIn):
     def forward(self, input, output_size=None):
         try:

@@ -67,13 +67,18 @@ class PaddingAdded(nn.MaxUnpool2d):
         self.padding = tuple(-p for p in self.padding)
 
 
-@wrong("MaxUnpool1d", why="every stride is the kernel's size")
+@wrong("MaxUnpool1d", why="every stride is the kernel's size", cause="argument stride is ignored")
 class StrideIsKernel(nn.MaxUnpool1d):
     def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
         super().__init__(kernel_size, None, padding)
 
 
-@wrong("MaxUnpool1d", only="refusals", why="an index beyond the output is left out silently")
+@wrong(
+    "MaxUnpool1d",
+    only="refusals",
+    why="an index beyond the output is left out silently",
+    cause="must be refused for its indices",
+)
 class LeavesOut(nn.MaxUnpool1d):
     def forward(self, input: Tensor, indices: Tensor, output_size: Any = None) -> Tensor:
         try:

@@ -15,6 +15,7 @@ from refops.parity.spec import Spec
 
 Change = Callable[[dict[str, Any]], None]
 PAIRS = 8  # swapped arguments tried
+EMPTY = inspect.Parameter.empty
 
 
 def presumed(spec: Spec, cases: list[Case]) -> Iterator[Hypothesis]:
@@ -68,7 +69,7 @@ def _ignored(spec: Spec, cases: list[Case]) -> Named:
             parameters = _signature(spec, where).parameters
             for name, value in given.items():
                 default = parameters[name].default
-                if default is inspect.Parameter.empty or (not isinstance(value, Draw) and value == default):
+                if default is EMPTY or (not isinstance(value, Draw) and value == default):
                     continue
                 yield f"argument {name} is ignored", where, _dropping(name)
 
@@ -83,7 +84,9 @@ def _dropping(name: str) -> Change:
 def _swapped(spec: Spec, cases: list[Case]) -> Named:
     for case in cases:
         for where, given in _given(spec, case):
-            alike = [(a, b) for a, b in combinations(given, 2) if _exchangeable(given[a], given[b])]
+            parameters = _signature(spec, where).parameters
+            open_to = [n for n in given if isinstance(given[n], Draw) or parameters[n].default is not EMPTY]
+            alike = [(a, b) for a, b in combinations(open_to, 2) if _exchangeable(given[a], given[b])]
             for a, b in alike[:PAIRS]:
                 yield f"arguments {a} and {b} are swapped", where, _exchanging(a, b)
 
