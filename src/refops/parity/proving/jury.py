@@ -17,14 +17,17 @@ import re
 import resource
 import select
 import signal
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import refops
+from refops.parity.binding import NotOfferedError
 from refops.parity.case import Case
+from refops.parity.judging import training
 from refops.parity.judging import trial as trials
 from refops.parity.judging.item import Item, run_item
 from refops.parity.judging.trial import Trial
@@ -75,6 +78,8 @@ def stopping(item: Item, only: str = "") -> Item:
             for finding in item.check.run(trial, case):
                 if finding.grade != "less accurate":
                     raise Noticed(repr(case), finding.message)
+        except NotOfferedError:  # no fault
+            raise
         except Exception as error:
             raise Noticed(repr(case), f"raised {type(error).__name__}: {error}") from error
         yield from ()
@@ -208,10 +213,12 @@ def install(mutant: Mutant) -> None:
     """Make this process run the mutant; truths that references may have had a part in are computed anew."""
     source = (ROOT / mutant.path).read_text(encoding="utf-8")
     transplant(importlib.import_module(module_of(mutant)), mutated(source, mutant.number))
-    for key in list(trials._EXPECTED):
-        spec = registry()[key[0]]
-        if spec.native is None or spec.oracle is not None:
-            del trials._EXPECTED[key]
+    kept: tuple[OrderedDict[tuple[str, ...], Any], ...] = (trials._EXPECTED, training._EXPECTED)
+    for truths in kept:
+        for key in list(truths):
+            spec = registry()[key[0]]
+            if spec.native is None or spec.oracle is not None:
+                del truths[key]
 
 
 def by_tests(mutant: Mutant, folder: Path) -> Outcome:
