@@ -38,6 +38,8 @@ PAIRS = (
 RENAMED = dict(PAIRS) | {b: a for a, b in PAIRS}
 CONVERSIONS = ("tuple", "list", "int", "float", "bool", "str", "len", "range", "iter", "next", "set", "super", "type")
 
+SYMMETRIC = ("isinstance", "issubclass", "getattr", "cast", "transpose", "min", "max", "promote_types")
+
 
 @dataclass(frozen=True)
 class Mutant:
@@ -246,7 +248,7 @@ def _number(value: float) -> Iterator[tuple[str, ast.AST]]:
 
 def _call(node: ast.Call, modules: set[str]) -> Iterator[tuple[str, ast.AST]]:
     args, keywords, function = node.args, node.keywords, node.func
-    if _are_two(args) and not _is_type_question(function):
+    if _are_two(args) and _has_order(function):
         yield "swap", ast.Call(function, [args[1], args[0], *args[2:]], keywords)
     for i, keyword in enumerate(keywords):
         if keyword.arg is not None:
@@ -272,8 +274,10 @@ def _are_two(args: list[ast.expr]) -> bool:
     )
 
 
-def _is_type_question(function: ast.expr) -> bool:
-    return isinstance(function, ast.Name) and function.id in ("isinstance", "issubclass", "getattr", "cast")
+def _has_order(function: ast.expr) -> bool:
+    """Whether it matters which argument comes first, and a type checker does not see to it."""
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    return name not in SYMMETRIC
 
 
 def _is_super(function: ast.Attribute) -> bool:
