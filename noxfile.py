@@ -1,4 +1,4 @@
-"""Development sessions: `nox` runs lint, types and tests; `nox -s check`, `nox -s bench`, `nox -s torch-versions`."""
+"""Development sessions: `nox` runs lint, types and tests; `nox -s check`, `nox -s bench`, `nox -s mutants`, ..."""
 
 from __future__ import annotations
 
@@ -50,6 +50,13 @@ def bench(session: nox.Session) -> None:
     """Print the ratio table; arguments go to `refops bench`."""
     install(session)
     session.run("refops", "bench", *session.posargs)
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """Change the references by machine and count what the specs notice; arguments such as `--sample 100`."""
+    install(session)
+    session.run("python", "-m", "refops.parity.proving.mutation", *session.posargs)
 
 
 @nox.session(name="torch-versions")

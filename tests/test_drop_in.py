@@ -83,6 +83,42 @@ def test_a_model_trains_to_natives_loss_curve(make: type) -> None:
     assert budget.accepts(got), (budget.excess(got), got - budget.truth)
 
 
+MASKS = {
+    "none": (None, None),
+    "padding": (None, (3, 5)),
+    "square": ((5, 5), None),
+    "square and padding": ((5, 5), (3, 5)),
+    "per head and padding": ((6, 5, 5), (3, 5)),
+}
+
+
+@pytest.mark.parametrize("shapes", MASKS.values(), ids=MASKS)
+def test_attention_masks_are_merged_as_natives(shapes: tuple[tuple[int, ...] | None, tuple[int, ...] | None]) -> None:
+    query, masks = torch.zeros(3, 5, 8), [None if s is None else torch.randn(s) for s in shapes]
+    theirs, ours = (
+        layer(8, 2, batch_first=True).merge_masks(*masks, query)
+        for layer in (torch.nn.MultiheadAttention, refops.nn.MultiheadAttention)
+    )
+    assert ours[1] == theirs[1]
+    assert (ours[0] is None) == (theirs[0] is None)
+    if theirs[0] is not None:
+        assert torch.equal(ours[0], theirs[0])
+
+
+@pytest.mark.parametrize("tracking", [True, False])
+@pytest.mark.parametrize("version", [None, 2])
+def test_instance_norm_reads_old_states_as_native_does(tracking: bool, version: int | None) -> None:
+    stats = {"running_mean": torch.ones(3), "running_var": torch.ones(3)}
+    said = []
+    for layer in (torch.nn.InstanceNorm1d, refops.nn.InstanceNorm1d):
+        missing, unexpected, errors = [], [], []
+        module, state = layer(3, track_running_stats=tracking), dict(stats)
+        metadata = {} if version is None else {"version": version}
+        module._load_from_state_dict(state, "", metadata, True, missing, unexpected, errors)
+        said.append((missing, unexpected, len(errors), sorted(state)))
+    assert said[0] == said[1]
+
+
 def test_the_familiar_names_are_plain_aliases() -> None:
     assert refops.MyLinear is refops.nn.Linear
     assert refops.MyBatchNorm2d is refops.nn.BatchNorm2d

@@ -132,6 +132,9 @@ def multi_head_attention_forward(
         raise ValueError(f"key must have {embed_dim_to_check} features, got {tuple(key)}")
     masks = (attn_mask, key_padding_mask, need_weights, is_causal)
     if static_k is not None:
+        rows = num_heads * (query[1] if len(query) == 3 else 1)
+        if tuple(static_k[:1]) != (rows,) or static_k[-1] * num_heads != embed_dim_to_check:
+            raise ValueError(f"static_k must be ({rows}, S, {embed_dim_to_check}/{num_heads}), got {tuple(static_k)}")
         key = (static_k[1], *key[1:])
         value = (static_k[1], *value[1:])
     added = (bias_k is not None) + bool(add_zero_attn)

@@ -44,9 +44,9 @@ def top_k_filter(logits: Sequence[int], k: int = 0) -> tuple[int, ...]:
     """(*, V) -> (*, V).
 
     Raises:
-        ValueError: if `k` is negative or there are no classes.
+        ValueError: if `k` is no int from 0 up or there are no classes.
     """
-    if k < 0:
+    if not isinstance(k, int) or k < 0:
         raise ValueError(f"k must be an int from 0 up, got {k}")
     greedy(logits)
     return tuple(logits)

@@ -59,10 +59,10 @@ def drop_block2d(input: Sequence[int], p: float = 0.1, block_size: int = 7, gamm
     """(N, C, H, W) or (C, H, W) -> same; a block larger than the map is clamped.
 
     Raises:
-        ValueError: if `p` is outside [0, 1], `block_size` is below 1, `gamma` is unknown, or `input` has neither 3 nor
-            4 axes.
+        ValueError: if `p` is outside [0, 1], `block_size` is no positive int, `gamma` is unknown, or `input` has
+            neither 3 nor 4 axes.
     """
-    if block_size < 1:
+    if not isinstance(block_size, int) or block_size < 1:
         raise ValueError(f"block_size must be a positive int, got {block_size}")
     if gamma not in ("exact", "paper"):
         raise ValueError(f"gamma must be 'exact' or 'paper', got {gamma!r}")

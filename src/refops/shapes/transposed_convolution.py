@@ -139,12 +139,14 @@ def depthwise_separable_conv2d(
     """(N, in_channels, H, W) -> (N, out_channels, *P), or both without N; *P is that of the depthwise `conv2d`.
 
     Raises:
-        ValueError: as `conv2d`.
+        ValueError: as `conv2d`, and if there are no channels.
 
     Example:
         >>> depthwise_separable_conv2d((1, 16, 10, 10), 32, 4)
         (1, 32, 10, 10)
     """
+    if in_channels == 0:
+        raise ValueError("in_channels must be positive, got 0")
     return conv2d(input, out_channels, kernel_size, stride, padding, dilation, 1, padding_mode, in_channels)
 
 

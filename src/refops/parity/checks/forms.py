@@ -18,19 +18,52 @@ from refops.parity.judging.budget import SLACK, ulp
 from refops.parity.judging.draw import LAYOUTS, lay
 from refops.parity.judging.trial import Trial
 from refops.parity.record import Finding
+from refops.parity.spec import Refusal
 from refops.parity.subject import Operator
 
 Shapes = list[tuple[int, ...]]
 ERRORS = (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError, AssertionError, ZeroDivisionError)
+OF_TYPE = ("dtype", "scalar type", "not implemented for", "not supported", "are supported", "floating point", "be type")
+"""Words of errors that follow from the types of numbers."""
 
 
 def shaped(trial: Trial) -> Iterator[Case]:
-    """Every row, the first rows with their main input's axes changed one at a time, and cases drawn by hypothesis."""
+    """Every row, the first rows with their main input's axes changed one at a time, and cases drawn by hypothesis.
+
+    For a reference also what the spec says is refused, as far as its formula can know why.
+    """
     for i, row in enumerate(trial.rows(None)):
         yield row
         if i < 4 or trial.full:
             yield from _reshaped(row)
     yield from drawn_by_strategy(trial, 200 if trial.full else 10)
+    if trial.subject.reference and trial.spec.shape is not None:
+        yield from (_of_zeros(r.case.but(dtype=trial.dtype)) for r in trial.spec.refusals if _is_of_shape(trial, r))
+
+
+def _is_of_shape(trial: Trial, refusal: Refusal) -> bool:
+    """Whether a refusal follows from shapes and arguments alone, and from such as the formula is told."""
+    case = _of_zeros(refusal.case.but(dtype=trial.dtype))
+    native = shapes_or_error(trial, trial.native, case)
+    if not isinstance(native, Exception) or isinstance(native, TypeError) or case.layout != "contiguous":
+        return False
+    told, argument = _signature(trial.spec.shape).parameters, refusal.argument.split()[0]
+    untold = argument not in told and argument in (*bound(trial, case), "p")  # p: a dropout's, whatever the layer's
+    return not untold and not any(word in str(native) for word in OF_TYPE)
+
+
+def _of_zeros(case: Case) -> Case:
+    """The case with every whole number 0, which is a legal index wherever there is one."""
+
+    def zero(value: Any) -> Any:
+        if isinstance(value, Draw) and value.kind in ("index", "literal"):
+            given = value.shape if value.kind == "index" else tuple(torch.tensor(value.data).shape)
+            whole = value.kind == "index" or torch.tensor(value.data).dtype == torch.int64
+            return Draw(given, "index", 0, 1) if whole else value
+        return type(value)(map(zero, value)) if isinstance(value, list | tuple) else value
+
+    call = Arguments(tuple(map(zero, case.call.args)), tuple((k, zero(v)) for k, v in case.call.kwargs))
+    return case.but(call=call)
 
 
 def _reshaped(row: Case) -> Iterator[Case]:
@@ -92,7 +125,7 @@ def formula(trial: Trial, case: Case) -> Shapes | Exception | None:
     try:
         accepted = _signature(trial.spec.shape).parameters
         said = trial.spec.shape(**{k: v for k, v in bound(trial, case).items() if k in accepted})
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         return error
     several = bool(said) and isinstance(said[0], tuple)
     return list(said) if several else [tuple(said)]

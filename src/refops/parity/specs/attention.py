@@ -251,6 +251,8 @@ LAYER = Spec(
         Refusal(built(8, 2).on(real(5, 2, 8), real(7, 3, 8), real(7, 3, 8)), "key"),
         Refusal(built(8, 2).on(real(5, 2, 8), real(7, 1, 8), real(7, 1, 8)), "key"),
         Refusal(built(8, 2).on(real(5, 2, 8), real(7, 2, 8), real(6, 2, 8)), "value"),
+        Refusal(built(8, 2).on(real(5, 2, 8), real(7, 2, 8), real(7, 8)), "value"),
+        Refusal(built(8, 2, kdim=3).on(real(5, 2, 8), real(7, 2, 3), real(6, 2, 8)), "value"),
         Refusal(built(8, 2, kdim=5).on(*sequences(5, 7, 2, 8)), "key"),
         Refusal(built(8, 2).on(*sequences(5, 7, 2, 8), flag(7, 2)), "key_padding_mask"),
         Refusal(built(8, 2).on(*sequences(5, 7, 2, 8), flag(7)), "key_padding_mask"),
@@ -312,6 +314,7 @@ FORWARD = Spec(
     refusals=(
         Refusal(called(*SEQUENCES, 9, 3, param(24, 8), None, None, None, False, 0.0, *OUT), "query"),
         Refusal(called(*SEQUENCES, 8, 3, param(24, 8), None, None, None, False, 0.0, *OUT), "num_heads"),
+        Refusal(called(*SEQUENCES[:2], real(7, 8), 8, 2, param(24, 8), None, None, None, False, 0.0, *OUT), "value"),
         Refusal(called(*SEQUENCES, 8, 2, None, None, None, None, False, 0.0, *OUT), "in_proj_weight"),
         Refusal(called(*SEQUENCES, 8, 2, param(24, 9), None, None, None, False, 0.0, *OUT), "in_proj_weight"),
         Refusal(called(*SEQUENCES, 8, 2, param(24, 8), None, param(1, 1, 8), None, False, 0.0, *OUT), "bias_v"),

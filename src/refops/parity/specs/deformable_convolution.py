@@ -17,7 +17,7 @@ from torch import Tensor
 
 from refops.functional.deformable_convolution import deform_conv2d
 from refops.nn.deformable_convolution import DeformableConv2d, DeformConv2d
-from refops.parity.case import Case, built, called, param, real
+from refops.parity.case import Case, built, called, index, param, real
 from refops.parity.spec import Law, Refusal, Spec
 from refops.shapes.deformable_convolution import deform_conv2d as deform_conv2d_shape
 from refops.shapes.deformable_convolution import deformable_conv2d as deformable_conv2d_shape
@@ -344,6 +344,7 @@ SPECS = (
             Refusal(called(real(1, 4, 5, 5), param(1, 18, 3, 3), param(2, 3, 3, 3)), "input"),
             Refusal(called(real(1, 4, 5, 5), param(1, 18, 3, 3), param(2, 8, 3, 3)), "input"),
             Refusal(called(real(1, 4, 5, 5), param(1, 18, 3, 3), param(3, 2, 3, 3)), "weight"),
+            Refusal(called(real(1, 4, 5, 5), param(1, 18, 3, 3), index(2, 4, 3, 3, high=3)), "weight"),
             Refusal(called(real(1, 4, 5, 5), param(1, 18, 3, 3), param(2, 4, 9)), "weight"),
             Refusal(called(real(1, 4, 5, 5), param(1, 18, 3, 3), param(2, 4, 3, 3), param(1)), "bias"),
             Refusal(called(real(1, 4, 5, 5), param(1, 18, 3, 3), param(2, 4, 3, 3), param(3)), "bias"),

@@ -115,6 +115,8 @@ SPECS = (
             Refusal(called(real(2, 3, 4), 1), "pad"),
             Refusal(called(real(2, 3, 4), (1.0, 1)), "pad"),
             Refusal(called(real(2, 3, 4), (-3, -2)), "pad"),
+            Refusal(called(real(2, 3, 4), (-5, 2)), "pad"),
+            Refusal(called(real(2, 3, 4), (2, -5)), "pad"),
             Refusal(called(real(2, 3, 4), (4, 0), "reflect"), "pad"),
             Refusal(called(real(2, 3, 4), (0, 5), "reflect"), "pad"),
             Refusal(called(real(2, 3, 4), (5, 0), "circular"), "pad"),

@@ -28,7 +28,16 @@ Settings = tuple[dict[str, Any], ...]
 
 def prelu_shape(input: tuple[int, ...], weight: tuple[int, ...]) -> tuple[int, ...]:
     """The formula, told the slopes themselves."""
+    if len(weight) > 1:
+        raise ValueError(f"weight must have one axis or none, got {weight}")
     return shapes.prelu(input, math.prod(weight))
+
+
+def hardtanh_shape(input: tuple[int, ...], min_val: float = -1.0, max_val: float = 1.0) -> tuple[int, ...]:
+    """The formula of the module, which refuses equal limits too."""
+    if min_val == max_val:
+        raise ValueError(f"max_val must be greater than min_val = {min_val}, got {max_val}")
+    return shapes.hardtanh(input, min_val, max_val)
 
 
 def prelu_cases(module: bool) -> Callable[[], SearchStrategy[Case]]:
@@ -353,7 +362,7 @@ SPECS = (
         nn.Hardtanh,
         torch.nn.Hardtanh,
         (*rows(MODULE, *LIMITS), *edges(MODULE), built(-2, 5).on(index(5, 8, low=-6, high=9))),
-        shape=shapes.hardtanh,
+        shape=hardtanh_shape,
         strategy=pointwise_cases(MODULE, min_val=(-1.0, 0.0, -30.0), max_val=(0.5, 3.0, 1e9)),
         regimes=SATURATING,
         laws=HARDTANH_LAWS,

@@ -69,6 +69,7 @@ def rows(module: bool) -> tuple[Case, ...]:
         row(module, image, labels, reduction="none", eps=0.25),
         row(module, real(3, 4097), index(3, high=4097), reduction="none", **OTHERS),
         row(module, real(3, 7), literal([-100, -100, -100]), reduction="sum", **OTHERS),
+        row(module, real(3, 1), literal([0, -100, 0]), reduction="none"),
     )
 
 
