@@ -15,6 +15,7 @@ from torch import Tensor
 
 from refops.functional.derivative import FromInput, FromOutput, applied, floating, overwritten, saved
 from refops.functional.softmax import log_softmax, softmax
+from refops.hand_derived import call
 
 __all__ = ["gelu", "leaky_relu", "log_softmax", "relu", "sigmoid", "silu", "softmax", "tanh"]
 
@@ -52,7 +53,7 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
         raise RuntimeError("input of relu must be numbers, got booleans")
     if inplace:
         return overwritten(input, relu)
-    output: Tensor = _ReLU.apply(input)
+    output: Tensor = call(_ReLU, input)
     return output
 
 
@@ -182,7 +183,7 @@ class _GELU(FromInput):
 def _share(x: Tensor) -> Tensor:
     """(1 + tanh u) / 2 = 1 / (1 + e^-2u): the second form keeps its digits where the first is 1 - 1."""
     inner = (x * x).mul_(0.044715).add_(1).mul_(x).mul_(2 * math.sqrt(2 / math.pi))
-    share: Tensor = _Sigmoid.apply(inner)
+    share: Tensor = call(_Sigmoid, inner)
     return share
 
 
@@ -236,7 +237,7 @@ class _SiLU(FromInput):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Tensor:
         x = saved(ctx)
-        s: Tensor = _Sigmoid.apply(x)
+        s: Tensor = call(_Sigmoid, x)
         return g * (1 - s).mul_(x).add_(1).mul_(s)
 
 

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from refops.functional.window import overlap_add, windows
+from refops.hand_derived import HandDerived, call, keep
 
 __all__ = ["Contraction", "Geometry"]
 
@@ -39,10 +40,8 @@ class Geometry(NamedTuple):
     groups: int
 
 
-class Contraction(torch.autograd.Function):
+class Contraction(HandDerived):
     """Of x, w and y exactly one is None: the derivative of T by that one is returned."""
-
-    generate_vmap_rule = True
 
     @staticmethod
     def forward(x: Any, w: Any, y: Any, geometry: Geometry) -> Tensor:
@@ -55,7 +54,7 @@ class Contraction(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         """Keep the two that were given."""
         *factors, ctx.geometry = inputs
-        ctx.save_for_backward(*factors)
+        keep(ctx, *factors)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
@@ -63,11 +62,23 @@ class Contraction(torch.autograd.Function):
         x, w, y = (gradient if factor is None else factor.conj() for factor in ctx.saved_tensors)
         by_x, by_w, by_y, _ = ctx.needs_input_grad
         return (
-            Contraction.apply(None, w, y, ctx.geometry) if by_x else None,
-            Contraction.apply(x, None, y, ctx.geometry) if by_w else None,
-            Contraction.apply(x, w, None, ctx.geometry) if by_y else None,
+            call(Contraction, None, w, y, ctx.geometry) if by_x else None,
+            call(Contraction, x, None, y, ctx.geometry) if by_w else None,
+            call(Contraction, x, w, None, ctx.geometry) if by_y else None,
             None,
         )
+
+    @staticmethod
+    def tangent(ctx: Any, *tangents: Any) -> Tensor:
+        """The product rule: each factor in turn gives way to its direction."""
+        factors = ctx.saved_tensors
+        terms = [
+            call(Contraction, *factors[:i], t, *factors[i + 1 :], ctx.geometry)
+            for i, t in enumerate(tangents[:3])
+            if t is not None
+        ]
+        total: Tensor = reduce(torch.add, terms)
+        return total
 
 
 def _by_output(x: Tensor, w: Tensor, geometry: Geometry) -> Tensor:

@@ -18,6 +18,7 @@ from refops.functional.contraction import Contraction, Geometry
 from refops.functional.memory_format import following
 from refops.functional.padding import pad
 from refops.functional.window import tuple_of
+from refops.hand_derived import call
 
 __all__ = ["conv1d", "conv2d", "conv3d"]
 
@@ -126,7 +127,7 @@ def convolve(
     padded = _padded(batch, widths, "constant") if any(map(any, widths)) else batch
     geometry = Geometry(tuple(padded.shape[2:]), kernel_size, positions, stride, dilation, groups)
     exact = torch.float32 if input.dtype in (torch.float16, torch.bfloat16) else input.dtype
-    output: Tensor = Contraction.apply(padded.to(exact), weight.to(exact), None, geometry)  # (N, O, *P)
+    output: Tensor = call(Contraction, padded.to(exact), weight.to(exact), None, geometry)  # (N, O, *P)
     if bias is not None:
         output = output + bias.to(exact).view(-1, *(1,) * n)
     output = following(output.to(input.dtype), batch, weight)

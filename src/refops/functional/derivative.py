@@ -4,8 +4,8 @@ The derivative is worth writing by hand: from the answer y itself it is short (s
 y (g - <g, y>)), it cannot overflow where the formula's own steps do (exp(-x) is inf at -89), and it keeps one tensor
 where the chain of steps would keep five. Half precision is computed in float32 and rounded once.
 
-A derivative is itself built from differentiable steps, so it can be differentiated again. Forward-mode differentiation
-(`torch.func.jvp`) is given up: `torch.compile` refuses operations that define it.
+A derivative is itself built from differentiable steps, so it can be differentiated again. Where each output hangs on
+one input, or y_i on x_j as y_j on x_i, it serves forward-mode differentiation (`torch.func.jvp`) as it stands.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import Function
+
+from refops.hand_derived import HandDerived, call, keep
 
 __all__ = ["FromInput", "FromOutput", "applied", "floating", "overwritten", "saved", "widened"]
 
@@ -32,27 +33,34 @@ def widened(input: Tensor) -> Tensor:
     return input.float() if input.dtype in HALF else input
 
 
-class FromInput(Function):
-    """A formula whose derivative is written in terms of its input."""
+class Symmetric(HandDerived):
+    """A formula whose derivative is the same in both directions, J^T = J: of one input, besides constants."""
 
-    generate_vmap_rule = True
+    @classmethod
+    def tangent(cls, ctx: Any, t: Tensor, *_: None) -> Tensor:
+        """What `backward` makes of it."""
+        result = cls.backward(ctx, t)
+        tangent: Tensor = result[0] if isinstance(result, tuple) else result
+        return tangent
+
+
+class FromInput(Symmetric):
+    """A formula whose derivative is written in terms of its input."""
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         """Keep the input."""
-        ctx.save_for_backward(inputs[0])
+        keep(ctx, inputs[0])
         ctx.constants = inputs[1:]
 
 
-class FromOutput(Function):
+class FromOutput(Symmetric):
     """A formula whose derivative is written in terms of its own answer."""
-
-    generate_vmap_rule = True
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         """Keep the answer."""
-        ctx.save_for_backward(output)
+        keep(ctx, output)
         ctx.constants = inputs[1:]
 
 
@@ -62,9 +70,9 @@ def saved(ctx: Any) -> Tensor:
     return tensor
 
 
-def applied(function: type[Function], input: Tensor, *constants: Any) -> Tensor:
+def applied(function: type[HandDerived], input: Tensor, *constants: Any) -> Tensor:
     """Apply in float32 or better, answer in the dtype of the input."""
-    output: Tensor = function.apply(widened(input), *constants)
+    output: Tensor = call(function, widened(input), *constants)
     return output.to(input.dtype)
 
 

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from refops.hand_derived import HandDerived, call, keep
+
 __all__ = ["embedding"]
 
 
@@ -67,7 +69,7 @@ def embedding(
         if max_norm is not None:
             _shorten_rows_(weight.detach(), index, max_norm, norm_type)
         if sparse:
-            rows: Tensor = _SparseRows.apply(weight, index, padding_idx, scale_grad_by_freq)  # (R, D)
+            rows: Tensor = call(_SparseRows, weight, index, padding_idx, scale_grad_by_freq)  # (R, D)
         else:
             rows = _rows(weight, index, padding_idx, scale_grad_by_freq)
     except IndexError as error:
@@ -85,7 +87,7 @@ def _rows(weight: Tensor, index: Tensor, padding_idx: int | None, scale_grad_by_
     if scale_grad_by_freq:
         occurrences = index.new_zeros(weight.shape[0]).index_add(0, index, torch.ones_like(index))  # (V)
         count = occurrences.index_select(0, index)[:, None]  # (R, 1)
-    output: Tensor = _RowGradient.apply(rows, padding, count)
+    output: Tensor = call(_RowGradient, rows, padding, count)
     return output
 
 
@@ -106,10 +108,8 @@ def row_number(padding_idx: int | None, num_embeddings: int) -> int | None:
     return padding_idx + num_embeddings if padding_idx < 0 else padding_idx
 
 
-class _RowGradient(torch.autograd.Function):
+class _RowGradient(HandDerived):
     """y = x, but the gradient of a row is divided by how often the row occurs, and withheld from padding."""
-
-    generate_vmap_rule = True
 
     @staticmethod
     def forward(rows: Tensor, padding: Tensor | None, count: Tensor | None) -> Tensor:
@@ -117,7 +117,7 @@ class _RowGradient(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor | None, ...], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs[1:])
+        keep(ctx, *inputs[1:])
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
@@ -125,11 +125,13 @@ class _RowGradient(torch.autograd.Function):
         grad = grad if count is None else grad / count
         return grad if padding is None else torch.where(padding, 0.0, grad), None, None
 
+    @staticmethod
+    def tangent(ctx: Any, t: Tensor, *_: None) -> Tensor:
+        return t.view_as(t)  # of y = x: what is withheld, native withholds on the way back alone
 
-class _SparseRows(torch.autograd.Function):
+
+class _SparseRows(HandDerived):
     """The lookup with a sparse gradient: the rows of dL/dy as they came, one entry per index, padding left out."""
-
-    generate_vmap_rule = True
 
     @staticmethod
     def forward(weight: Tensor, index: Tensor, padding_idx: int | None, scale_grad_by_freq: bool) -> Tensor:
@@ -139,7 +141,7 @@ class _SparseRows(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         weight, index, ctx.padding_idx, ctx.scale_grad_by_freq = inputs
         ctx.shape = weight.shape
-        ctx.save_for_backward(index)
+        keep(ctx, index)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
@@ -151,6 +153,10 @@ class _SparseRows(torch.autograd.Function):
             grad, index = grad[kept], index[kept]
         total = torch.sparse_coo_tensor(index[None], grad, ctx.shape, check_invariants=False)  # (V, D)
         return total, None, None, None
+
+    @staticmethod
+    def tangent(ctx: Any, t: Tensor, *_: None) -> Tensor:
+        return t.index_select(0, ctx.saved_tensors[0])
 
 
 @torch.no_grad()

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from refops.functional.embedding import _rows, _shorten_rows_, _SparseRows, row_number
+from refops.hand_derived import call
 
 __all__ = ["embedding_bag"]
 
@@ -108,7 +109,7 @@ def _look_up(weight: Tensor, index: Tensor, padding: int | None, scale_grad_by_f
     """The rows as they are in the table, in float32 where it is half precision: so are all sums."""
     half = weight.dtype in (torch.float16, torch.bfloat16)
     if sparse:
-        rows: Tensor = _SparseRows.apply(weight, index, padding, scale_grad_by_freq)
+        rows: Tensor = call(_SparseRows, weight, index, padding, scale_grad_by_freq)
         return rows.float() if half else rows
     return _rows(weight.float() if half else weight, index, None, scale_grad_by_freq)
 

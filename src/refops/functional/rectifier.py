@@ -12,11 +12,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import Function
 
 from refops.functional.activation import leaky_relu
 from refops.functional.autocast import autocasting
 from refops.functional.derivative import FromInput, FromOutput, applied, floating, overwritten, saved, widened
+from refops.hand_derived import HandDerived, call, keep
 
 __all__ = ["elu", "hardswish", "hardtanh", "prelu", "relu6", "rrelu"]
 
@@ -28,22 +28,26 @@ def _number(value: Any, name: str) -> float:
     return float(value)
 
 
-class _PReLU(Function):
-    generate_vmap_rule = True
-
+class _PReLU(HandDerived):
     @staticmethod
     def forward(x: Tensor, w: Tensor) -> Tensor:
         return torch.where(x > 0, x, w * x)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        ctx.save_for_backward(*inputs)
+        keep(ctx, *inputs)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor]:
         x, w = ctx.saved_tensors
         positive = x > 0
         return torch.where(positive, g, g * w), torch.where(positive, 0, g * x)
+
+    @staticmethod
+    def tangent(ctx: Any, t: Tensor | None, u: Tensor | None) -> Tensor:
+        x, w = ctx.saved_tensors
+        along = torch.zeros_like(x) if t is None else t
+        return torch.where(x > 0, along, w * along if u is None else w * along + u * x)
 
 
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
@@ -76,7 +80,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     if input.dtype != weight.dtype:
         raise RuntimeError(f"weight must have the dtype of input, {input.dtype}, got {weight.dtype}")
     slope = widened(_slope_by_channel(floating(input, "prelu"), weight))
-    output: Tensor = _PReLU.apply(widened(input), slope.expand(input.shape))
+    output: Tensor = call(_PReLU, widened(input), slope.expand(input.shape))
     return output.to(input.dtype)
 
 
@@ -260,7 +264,7 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     """
     if not torch.is_floating_point(input) or inplace:
         return hardtanh(input, 0.0, 6.0, inplace)
-    output: Tensor = _ReLU6.apply(input)
+    output: Tensor = call(_ReLU6, input)
     return output
 
 

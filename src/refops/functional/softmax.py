@@ -83,6 +83,10 @@ class _LogSoftmax(FromOutput):
         y = saved(ctx)
         return torch.addcmul(g, y.exp(), g.sum(ctx.constants[0], keepdim=True), value=-1), None  # g - e^y sum(g)
 
+    @classmethod
+    def tangent(cls, ctx: Any, t: Tensor, *_: None) -> Tensor:
+        return t - (saved(ctx).exp() * t).sum(ctx.constants[0], keepdim=True)  # the transpose of the above
+
 
 def log_softmax(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: torch.dtype | None = None

@@ -21,6 +21,7 @@ from refops.functional.convolution import _lowered
 from refops.functional.memory_format import following
 from refops.functional.padding import pad
 from refops.functional.window import tuple_of
+from refops.hand_derived import call
 
 __all__ = ["conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
 
@@ -131,7 +132,7 @@ def convolve_transposed(
         raise RuntimeError(f"padding must leave some of the output, got {padding}, which leaves a map of {size}")
     geometry = Geometry(covered, kernel_size, positions, stride, dilation, groups)
     exact = torch.float32 if input.dtype in (torch.float16, torch.bfloat16) else input.dtype
-    whole: Tensor = Contraction.apply(None, weight.to(exact), batch.to(exact), geometry)  # (N, O, *covered)
+    whole: Tensor = call(Contraction, None, weight.to(exact), batch.to(exact), geometry)  # (N, O, *covered)
     output = _framed(whole, padding, size)
     output = output if bias is None else output + bias.to(exact).view(-1, *(1,) * n)
     output = following(output.to(input.dtype), batch, weight)

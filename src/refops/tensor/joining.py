@@ -8,12 +8,13 @@ Legend: *A axes before and *B axes after the one that is joined or split, S its 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from refops.hand_derived import HandDerived, call
 from refops.tensor.axes import narrow, unsqueeze
 from refops.tensor.strides import axis_of
 
@@ -58,7 +59,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
         ):
             shapes = [tuple(t.shape) for t in tensors]
             raise RuntimeError(f"tensors must have equal sizes but along dim {axis}, got {shapes}")
-    join = Joined.forward if torch.compiler.is_compiling() else Joined.apply  # a compiler needs no help
+    join = Joined.forward if torch.compiler.is_compiling() else partial(call, Joined)  # a compiler needs no help
     joined: Tensor = join(axis, _common(tensors), *kept)
     return joined
 
@@ -68,10 +69,8 @@ def _common(tensors: Sequence[Tensor]) -> Tensor:
     return reduce(torch.add, [t.detach().new_zeros(()) for t in tensors])
 
 
-class Joined(torch.autograd.Function):
+class Joined(HandDerived):
     """Side by side in one piece of memory; the gradient is parted in the same places."""
-
-    generate_vmap_rule = True
 
     @staticmethod
     def forward(axis: int, common: Tensor, *tensors: Tensor) -> Tensor:
@@ -95,6 +94,12 @@ class Joined(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Every tensor gets its part."""
         return (None, None, *split(gradient, ctx.sections, ctx.axis))
+
+    @staticmethod
+    def tangent(ctx: Any, _: None, common: Any, *tangents: Any) -> Tensor:
+        """Directions lie as the tensors do."""
+        joined: Tensor = call(Joined, ctx.axis, _common(tangents), *tangents)
+        return joined
 
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from refops.hand_derived import HandDerived, call, keep
 from refops.tensor.axes import expand, select, unsqueeze
 from refops.tensor.joining import stack
 from refops.tensor.strides import Ints, laid_like
@@ -203,14 +204,12 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         return torch.floor_divide(x - left, y)  # without what is left over it is exact
     at = x.device if isinstance(x, Tensor) else y.device
     x, y = (t.to(dtype) if isinstance(t, Tensor) else torch.scalar_tensor(t, dtype=dtype, device=at) for t in (x, y))
-    rounded: Tensor = Quotient.apply(*broadcast_tensors(x, y), rounding_mode == "floor")
+    rounded: Tensor = call(Quotient, *broadcast_tensors(x, y), rounding_mode == "floor")
     return rounded
 
 
-class Quotient(torch.autograd.Function):
+class Quotient(HandDerived):
     """A rounded quotient of floating numbers: constant but for its jumps, so its gradient is 0."""
-
-    generate_vmap_rule = True
 
     @staticmethod
     def forward(x: Tensor, y: Tensor, down: bool) -> Tensor:
@@ -232,6 +231,11 @@ class Quotient(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         """Zeros."""
         return gradient * 0, gradient * 0, None
+
+    @staticmethod
+    def tangent(ctx: Any, a: Tensor | None, b: Tensor | None, _: None) -> Tensor:
+        """Zeros."""
+        return torch.zeros_like(b if a is None else a)  # type: ignore[arg-type]  # one of them is there
 
 
 def sqrt(input: Tensor) -> Tensor:
@@ -316,14 +320,12 @@ def _larger(input: Any, other: Any, sign: int) -> Tensor:
         if value.is_complex():
             raise RuntimeError(f"{name} must be real to have an order, got {value.dtype}")
     x, y, dtype = _meet(input, other)
-    result: Tensor = Larger.apply(x.to(dtype), y.to(dtype), sign)
+    result: Tensor = call(Larger, x.to(dtype), y.to(dtype), sign)
     return result
 
 
-class Larger(torch.autograd.Function):
+class Larger(HandDerived):
     """The larger of x and y, or the smaller if `sign` is -1. One shape and dtype."""
-
-    generate_vmap_rule = True
 
     @staticmethod
     def forward(x: Tensor, y: Tensor, sign: int) -> Tensor:
@@ -335,7 +337,7 @@ class Larger(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         """Both, to compare again."""
         x, y, ctx.sign = inputs
-        ctx.save_for_backward(x, y)
+        keep(ctx, x, y)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
@@ -345,6 +347,15 @@ class Larger(torch.autograd.Function):
         shared = (gradient / 2).where(x == y, gradient)
         zero = gradient.new_zeros(())
         return zero.where(second, shared), zero.where(first, shared), None
+
+    @staticmethod
+    def tangent(ctx: Any, a: Tensor | None, b: Tensor | None, _: None) -> Tensor:
+        """That of the larger, between equals the mean; where NaN leaves it open that of y, as in torch."""
+        x, y = ctx.saved_tensors
+        a = torch.zeros_like(x) if a is None else a
+        b = torch.zeros_like(y) if b is None else b
+        mean = (a + b) / 2
+        return a.where(x > y if ctx.sign == 1 else x < y, mean.where(x == y, b))
 
 
 def where(condition: Tensor, input: Any, other: Any) -> Tensor:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from refops.hand_derived import HandDerived, call
 from refops.tensor.axes import expand, narrow, permute, select, unsqueeze
 from refops.tensor.strides import axis_of, numel
 from refops.tensor.views import flatten, reshape
@@ -48,14 +49,12 @@ def sum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: torch.
     wanted = dtype or (input.dtype if exact else torch.int64)
     wide = torch.float32 if wanted in (torch.float16, torch.bfloat16) else wanted
     axes = _axes(input, dim)
-    total: Tensor = Total.apply(_last(input.to(wide), axes))
+    total: Tensor = call(Total, _last(input.to(wide), axes))
     return _with_ones(total.to(wanted), axes, input.dim(), keepdim)
 
 
-class Total(torch.autograd.Function):
+class Total(HandDerived):
     """The sum over the last axis: (*A, S) to (*A). Every summand has the gradient of the sum."""
-
-    generate_vmap_rule = True
 
     @staticmethod
     def forward(input: Tensor) -> Tensor:
@@ -80,6 +79,12 @@ class Total(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         """(*A) to (*A, S)."""
         return expand(unsqueeze(gradient, -1), *gradient.shape, ctx.size)
+
+    @staticmethod
+    def tangent(ctx: Any, t: Tensor) -> Tensor:
+        """The sum of the directions."""
+        total: Tensor = call(Total, t)
+        return total
 
 
 def mean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Tensor:

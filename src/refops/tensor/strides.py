@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from refops.hand_derived import HandDerived, call
+
 __all__ = [
     "Geometry",
     "Rule",
@@ -46,18 +48,16 @@ def relabel(input: Tensor, rule: Rule) -> Tensor:
     """
     size, stride, first = rule(tuple(input.shape), input.stride())
     if input.requires_grad and (overlaps(input.shape, input.stride()) or overlaps(size, stride)):
-        view: Tensor = Relabelled.apply(input, rule)
+        view: Tensor = call(Relabelled, input, rule)
         return view
     return _view(input, size, stride, first)
 
 
-class Relabelled(torch.autograd.Function):
+class Relabelled(HandDerived):
     """A view in which several indices name one number, or of such a view.
 
     The gradient that torch knows for `as_strided` is that of the storage; here every index is a variable of its own.
     """
-
-    generate_vmap_rule = True
 
     @staticmethod
     def forward(input: Tensor, rule: Rule) -> Tensor:
@@ -81,6 +81,11 @@ class Relabelled(torch.autograd.Function):
         result = gradient.new_zeros(ctx.shape)
         _view(result, size, stride, first).copy_(gradient)
         return result, None
+
+    @staticmethod
+    def tangent(ctx: Any, t: Tensor, _: None) -> Tensor:
+        """The same view of the direction."""
+        return relabel(t, ctx.rule)
 
 
 def _view(input: Tensor, size: Ints, stride: Ints, first: Ints) -> Tensor:

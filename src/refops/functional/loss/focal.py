@@ -18,6 +18,7 @@ from refops.functional.activation import sigmoid
 from refops.functional.derivative import FromInput, floating, saved, widened
 from refops.functional.loss.classification import _check_target, _looked_up
 from refops.functional.loss.reduction import answered, chosen_reduction, reduced
+from refops.hand_derived import call
 
 __all__ = ["focal_loss", "log_one_plus_exp", "log_sum_exp", "sigmoid_focal_loss"]
 
@@ -47,7 +48,7 @@ def log_one_plus_exp(z: Tensor) -> Tensor:
         >>> log_one_plus_exp(torch.tensor([-200.0, 0.0, 200.0], dtype=torch.float64))
         tensor([1.3839e-87, 6.9315e-01, 2.0000e+02], dtype=torch.float64)
     """
-    result: Tensor = _LogOnePlusExp.apply(z)
+    result: Tensor = call(_LogOnePlusExp, z)
     return result
 
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import Function
 
 from refops.functional.autocast import without_autocast
 from refops.functional.derivative import widened
 from refops.functional.loss.metric import check_positive, root
 from refops.functional.loss.reduction import answered, chosen_reduction, reduced
+from refops.hand_derived import HandDerived, call, keep
 
 __all__ = ["triplet_mining_loss"]
 
@@ -120,10 +120,8 @@ def _apart(x: Tensor, index: Tensor) -> Tensor:
     return (d * d).sum(1)
 
 
-class _PairSquares(Function):
+class _PairSquares(HandDerived):
     """Squared distances of all pairs from their differences, some points at a time, (N, D) to (N, N)."""
-
-    generate_vmap_rule = True
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
@@ -132,7 +130,7 @@ class _PairSquares(Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        ctx.save_for_backward(*inputs)
+        keep(ctx, *inputs)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Tensor:
@@ -141,6 +139,13 @@ class _PairSquares(Function):
         x = x - x[:1]
         gradient: Tensor = (both.sum(1, keepdim=True) * x - both @ x) * 2
         return gradient
+
+    @staticmethod
+    def tangent(ctx: Any, t: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        some = max(1, CHUNK // max(1, x.numel()))
+        pairs = zip(x.split(some), t.split(some), strict=True)
+        return torch.cat([((a.unsqueeze(1) - x) * (b.unsqueeze(1) - t)).sum(2) * 2 for a, b in pairs])
 
 
 def _hardest(x: Tensor, labels: Tensor) -> Triplets:
@@ -157,7 +162,7 @@ def _hardest(x: Tensor, labels: Tensor) -> Triplets:
 def _semi_hard(x: Tensor, labels: Tensor) -> Triplets:
     """For each anchor and positive the nearest negative that is farther, (N, N)."""
     positive, negative = _relations(labels)
-    squares: Tensor = _PairSquares.apply(x)
+    squares: Tensor = call(_PairSquares, x)
     n = len(x)
     rivals = torch.where(negative, squares.detach(), torch.inf)
     nearest = rivals.argsort(dim=1, stable=True)
@@ -172,7 +177,7 @@ def _semi_hard(x: Tensor, labels: Tensor) -> Triplets:
 def _every(x: Tensor, labels: Tensor) -> Triplets:
     """Every anchor, positive and negative, (N, N, N)."""
     positive, negative = _relations(labels)
-    squares: Tensor = _PairSquares.apply(x)
+    squares: Tensor = call(_PairSquares, x)
     return squares.unsqueeze(2), squares.unsqueeze(1), positive.unsqueeze(2) & negative.unsqueeze(1)
 
 

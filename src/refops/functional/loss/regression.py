@@ -11,18 +11,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import Function
 
 from refops.functional.derivative import widened
 from refops.functional.loss.reduction import answered, chosen_reduction, common_dtype, reduced
+from refops.hand_derived import HandDerived, call, keep
 
 __all__ = ["l1_loss", "mse_loss"]
 
 
-class _SquaredError(Function):
+class _SquaredError(HandDerived):
     """(x - t)^2, whose derivative is 2 (x - t)."""
-
-    generate_vmap_rule = True
 
     @staticmethod
     def forward(x: Tensor, t: Tensor) -> Tensor:
@@ -31,7 +29,7 @@ class _SquaredError(Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        ctx.save_for_backward(*inputs)
+        keep(ctx, *inputs)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -39,9 +37,16 @@ class _SquaredError(Function):
         gradient = (x - t).mul_(2) * g
         return gradient, -gradient if ctx.needs_input_grad[1] else None
 
+    @staticmethod
+    def tangent(ctx: Any, a: Tensor | None, b: Tensor | None) -> Tensor:
+        x, t = ctx.saved_tensors
+        error = (x - t).mul_(2)
+        along = torch.zeros_like(x) if a is None else error * a
+        return along if b is None else along - error * b
+
 
 def _squared_error(x: Tensor, t: Tensor) -> Tensor:
-    squares: Tensor = _SquaredError.apply(x, t)
+    squares: Tensor = call(_SquaredError, x, t)
     return squares
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from refops.functional.derivative import FromInput, saved, widened
 from refops.functional.loss.reduction import answered, chosen_reduction, common_dtype, reduced
 from refops.functional.loss.regression import l1_loss
+from refops.hand_derived import call
 
 __all__ = ["huber_loss", "quantile_loss", "smooth_l1_loss"]
 
@@ -44,7 +45,7 @@ class _Huber(FromInput):
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
-        return _Clamped.apply(saved(ctx), ctx.constants[0]).mul(g), None
+        return call(_Clamped, saved(ctx), ctx.constants[0]).mul(g), None
 
 
 def _difference(input: Tensor, target: Tensor, loss: str) -> Tensor:
@@ -99,7 +100,7 @@ def smooth_l1_loss(
     if not beta > 0:
         raise RuntimeError(f"beta must be 0 or more, got {beta}")
     d = _difference(input, target, "smooth_l1_loss")
-    losses: Tensor = _Huber.apply(d, beta)
+    losses: Tensor = call(_Huber, d, beta)
     losses = losses if beta == 1 else losses / beta
     return answered(reduced(losses, reduction), common_dtype(input, target))
 
@@ -138,7 +139,7 @@ def huber_loss(
     d = _difference(input, target, "huber_loss")
     if not torch.is_floating_point(input):
         raise RuntimeError(f"input of huber_loss must have a floating dtype like its target, got {input.dtype}")
-    losses: Tensor = _Huber.apply(d, delta)
+    losses: Tensor = call(_Huber, d, delta)
     if weight is None:
         return answered(reduced(losses, reduction), input.dtype)
     if weight.shape != input.shape:

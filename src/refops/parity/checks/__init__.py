@@ -38,6 +38,7 @@ class Check:
         level: `quick` runs always, `full` only in the thorough level.
         applies: whether it is for this spec.
         measured: whether a case counts as evidence only where a trivial answer would fail.
+        dear: whether it takes so long that it waits for the thorough level even where torch has no such operator.
         compares: whether it only sets the subject beside native: nothing to ask of a reference of what torch lacks.
     """
 
@@ -51,6 +52,7 @@ class Check:
     applies: Callable[[Spec], bool]
     measured: bool
     compares: bool
+    dear: bool = False
 
     @property
     def summary(self) -> str:
@@ -61,7 +63,8 @@ class Check:
         """Whether it is run for such a subject of this spec."""
         bound = {"behaviour": True, "drop-in": drop_in, "reference": reference}[self.contract]
         excused = self.name in dict(spec.no_check) or (self.compares and reference and spec.own)
-        thorough = level == "full" or spec.own  # where torch has no word, every check is asked at once
+        at_once = spec.own and not self.dear  # where torch has no word, whatever is affordable is asked
+        thorough = level == "full" or at_once
         asked = self.level == "quick" or thorough
         return spec.kind in self.kinds and bound and not excused and asked and self.applies(spec)
 
@@ -85,12 +88,13 @@ def check(
     applies: Callable[[Spec], bool] = lambda spec: True,
     measured: bool = False,
     compares: bool = False,
+    dear: bool = False,
 ) -> Callable[[Run], Run]:
     """Register a generator `(trial, case) -> findings` as a check named like the function."""
 
     def register(run: Run) -> Run:
         name = run.__name__.rstrip("_")
-        CHECKS[name] = Check(name, run, cases, kinds, dtypes, contract, level, applies, measured, compares)
+        CHECKS[name] = Check(name, run, cases, kinds, dtypes, contract, level, applies, measured, compares, dear)
         return run
 
     return register

@@ -133,7 +133,7 @@ def _mapped(
         return  # native itself cannot be mapped here
     singles, own = ([over(o)(*_entry(replaced, given, where, i)) for i in range(2)] for o in (native, subject))
     if replaced and not all(
-        _near(trial, case, a, b) for s, t in zip(singles, own, strict=True) for a, b in zip(s, t, strict=True)
+        near(trial, case, a, b) for s, t in zip(singles, own, strict=True) for a, b in zip(s, t, strict=True)
     ):
         return  # replaced parameters are not used at all: what functional_call looks at
     try:
@@ -146,7 +146,7 @@ def _mapped(
         return
     for i, one_call in enumerate(singles):
         for wanted, result in zip(one_call, got, strict=True):
-            if not _near(trial, case, wanted.detach(), result[i].detach()):
+            if not near(trial, case, wanted.detach(), result[i].detach()):
                 yield Finding(repr(case), f"vmap over {what} must give what separate calls give, entry {i} differs")
                 return
 
@@ -157,7 +157,7 @@ def _entry(replaced: dict[str, Tensor], given: list[Tensor], where: tuple[int | 
     return ({k: v[i] for k, v in replaced.items()}, *tensors)
 
 
-def _near(trial: Trial, case: Case, wanted: Tensor, got: Tensor) -> bool:
+def near(trial: Trial, case: Case, wanted: Tensor, got: Tensor) -> bool:
     """Whether two results of equal arithmetic agree, to the largest allowance this case has anywhere."""
     wanted, got = wanted.detach(), got.detach()
     if wanted.shape != got.shape:
@@ -195,7 +195,7 @@ def functional_call(trial: Trial, case: Case) -> Iterator[Finding]:
     got = flatten(torch.func.functional_call(subject.module, own, args, kwargs))
     native.load(replaced)
     wanted = trial.call(native, case, [t.detach() for t in trial.inputs(case)])
-    if any(not _near(trial, case, w.detach(), g.detach()) for w, g in zip(wanted, got, strict=True)):
+    if any(not near(trial, case, w.detach(), g.detach()) for w, g in zip(wanted, got, strict=True)):
         yield Finding(
             repr(case), "functional_call must use the parameters it is given, the output differs from native's"
         )

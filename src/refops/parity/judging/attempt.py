@@ -14,7 +14,7 @@ from refops.parity.binding import NotOfferedError
 from refops.parity.case import Case
 from refops.parity.checks import Check
 from refops.parity.judging.training import Training
-from refops.parity.judging.trial import Trial
+from refops.parity.judging.trial import NotAskedError, Trial
 from refops.parity.matching import MappingError
 from refops.parity.record import Finding
 from refops.parity.subject import NativeError
@@ -73,6 +73,8 @@ def attempt(trial: Trial, check: Check, case: Case) -> Attempt:
         return Attempt(left_out="declared as unsupported")
     try:
         found = list(check.run(trial, asked))
+    except NotAskedError as error:
+        return Attempt(left_out=str(error))
     except NotOfferedError as error:
         return Attempt(left_out=f"not offered: {error}")
     except NativeError as error:

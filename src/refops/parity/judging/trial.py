@@ -25,7 +25,11 @@ from refops.parity.record import Finding
 from refops.parity.spec import Spec
 from refops.parity.subject import Instance, NativeError, Operator
 
-__all__ = ["Expected", "Statistics", "Trial", "flatten"]
+__all__ = ["Expected", "NotAskedError", "Statistics", "Trial", "flatten"]
+
+
+class NotAskedError(Exception):
+    """A case that cannot be asked of this subject; the message says why."""
 
 
 @dataclass

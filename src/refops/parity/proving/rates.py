@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from refops.parity.case import Case
+from refops.parity.checks import all_checks
 from refops.parity.judging.attempt import TimeLimitError, limited
 from refops.parity.judging.causes import cause_of
 from refops.parity.judging.item import Item, items, run_item
@@ -75,7 +76,7 @@ def judge(entry: Entry, *, complete: bool | None = None, causes: bool = False) -
     subject = subject_of(entry)
     caught: dict[str, None] = {}
     ran, accused, said, cause = 0, 0, "", ""
-    level = "full" if entry.only == "jacobian" else "quick"
+    level = all_checks()[entry.only].level if entry.only else "quick"
     for item in _likeliest_first(entry, subject, level):
         grades, message, failing = _outcome(item, subject, "quick" if item.check.level == "quick" else level)
         ran += 1
