@@ -70,6 +70,7 @@ class Operator:
         state_map: native's parameter names to the subject's, where names and shapes do not tell.
         drop_in: judge it by the drop-in contract too (repr, keys, initial values, exception types).
         reference: it is one of refops's own, bound by the primitive rule.
+        by_hand: it claims to do the work itself: it must not call the operator it replaces.
     """
 
     target: Callable[..., Any]
@@ -78,6 +79,7 @@ class Operator:
     state_map: tuple[tuple[str, str], ...] = ()
     drop_in: bool = False
     reference: bool = False
+    by_hand: bool = False
 
     def build(self, case: Case, init: list[Tensor], device: str = "cpu") -> Instance:
         """Construct the operator for a case; tensors among the constructor arguments are given in `init`."""

@@ -13,8 +13,9 @@ from refops.parity.record import Finding, Record
 # Order of the columns; a check not named here comes after these, by name.
 COLUMNS = (
     "value", "gradient", "double_backward", "jacobian", "shape", "dtype", "modes", "buffers", "randomness", "seeded",
-    "state", "copy", "layout", "inputs", "views", "determinism", "refusals", "laws", "compile", "autocast", "vmap",
-    "functional_call", "init", "repr", "primitives", "exceptions", "trajectory", "gradients", "sparse", "complex",
+    "state", "copy", "fresh", "layout", "inputs", "views", "determinism", "results", "surroundings", "uninitialised",
+    "limits", "unseen", "frozen", "grad_modes", "refusals", "laws", "compile", "autocast", "vmap", "functional_call",
+    "init", "repr", "primitives", "by_hand", "exceptions", "trajectory", "gradients", "sparse", "complex",
     "groups", "schedulers", "closure", "hooks", "keys", "exchange", "resume", "copies", "repeatable", "precision",
     "refused", "memory", "primitive_steps",
 )  # fmt: skip
