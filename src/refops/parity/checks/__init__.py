@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
+import refops.parity.judging.surroundings  # noqa: F401, takes its picture of torch when the kit is imported
 from refops.parity.case import Case
 from refops.parity.judging.trial import Trial
 from refops.parity.record import Finding
@@ -34,7 +35,8 @@ class Check:
         cases: the cases it looks at.
         kinds: the kinds of spec it is for.
         dtypes: the dtypes it runs in; None for all of the spec's.
-        contract: `behaviour` binds every subject, `drop-in` those judged as drop-in, `reference` refops's own.
+        contract: `behaviour` binds every subject, `drop-in` those judged as drop-in, `reference` refops's own,
+            `by-hand` those that claim to do the work themselves.
         level: `quick` runs always, `full` only in the thorough level.
         applies: whether it is for this spec.
         measured: whether a case counts as evidence only where a trivial answer would fail.
@@ -59,9 +61,9 @@ class Check:
         """The first sentence of its docstring."""
         return (self.run.__doc__ or "").strip().partition("\n")[0]
 
-    def binds(self, spec: Spec, *, drop_in: bool, reference: bool, level: str) -> bool:
+    def binds(self, spec: Spec, *, drop_in: bool, reference: bool, level: str, by_hand: bool = False) -> bool:
         """Whether it is run for such a subject of this spec."""
-        bound = {"behaviour": True, "drop-in": drop_in, "reference": reference}[self.contract]
+        bound = {"behaviour": True, "drop-in": drop_in, "reference": reference, "by-hand": by_hand}[self.contract]
         excused = self.name in dict(spec.no_check) or (self.compares and reference and spec.own)
         at_once = spec.own and not self.dear  # where torch has no word, whatever is affordable is asked
         thorough = level == "full" or at_once

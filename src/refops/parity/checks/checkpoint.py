@@ -72,7 +72,7 @@ def _passes(trial: Trial, instance: Instance, case: Case, directions: list[Tenso
     each: list[list[Tensor]] = []
 
     def forward(*args: Any, **kwargs: Any) -> tuple[Tensor, ...]:
-        outputs = flatten(instance.function(*args, **kwargs))
+        outputs = flatten(instance(*args, **kwargs))
         each.append([o.detach().clone() for o in outputs])
         return tuple(outputs)
 

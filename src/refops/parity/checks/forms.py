@@ -81,8 +81,8 @@ def _reshaped(row: Case) -> Iterator[Case]:
             yield row.but(call=Arguments(args, row.call.kwargs))
 
 
-def drawn_by_strategy(trial: Trial, count: int) -> list[Case]:
-    """Legal cases drawn by the spec's hypothesis strategy, the same ones every time."""
+def drawn_by_strategy(trial: Trial, count: int, start: int = 0) -> list[Case]:
+    """Legal cases drawn by the spec's hypothesis strategy, the same ones from the same start every time."""
     if trial.spec.strategy is None:
         return []
     from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -96,7 +96,7 @@ def drawn_by_strategy(trial: Trial, count: int) -> list[Case]:
         suppress_health_check=list(HealthCheck),
     )
 
-    @seed(0)
+    @seed(start)
     @options
     @given(trial.spec.strategy())
     def collect(case: Case) -> None:

@@ -60,7 +60,8 @@ def items(
     for check in known.values():
         if checks and check.name not in checks:
             continue
-        if not check.binds(spec, drop_in=subject.drop_in, reference=subject.reference, level=level):
+        claims = {"drop_in": subject.drop_in, "reference": subject.reference, "by_hand": subject.by_hand}
+        if not check.binds(spec, level=level, **claims):
             continue
         for dtype in check.dtypes_for(spec):
             if not dtypes or dtype in dtypes:

@@ -43,7 +43,18 @@ from refops.parity.subject import Operator
 ROOT = Path(refops.__file__).parent
 SECONDS, PATIENCE, MEMORY = 150, 1500, 8 << 30  # of computing, of waiting, and bytes that one child may take
 WARM = ("LayerNorm", "functional.relu", "optim.SGD")
-FIRST = (*LIKELY, "init", "exceptions", "laws", "primitives", "double_backward", "layout", "inputs", "seeded", "views")
+FIRST: tuple[str, ...] = (
+    *LIKELY,
+    "init",
+    "exceptions",
+    "laws",
+    "primitives",
+    "double_backward",
+    "layout",
+    "inputs",
+    "seeded",
+    "views",
+)
 FIRST += ("meta", "forward_mode", "state", "keys", "signature")
 
 Pair = tuple[Item, Operator]

@@ -64,7 +64,8 @@ class Verdict:
 def subject_of(entry: Entry) -> Operator:
     """The entry as a subject; whatever it claims to be, pickled copies of it find its module."""
     subject = operator(entry.subject, find(entry.like), drop_in=entry.drop_in)
-    return replace(subject, reference=entry.only in ("primitives", "primitive_steps"))
+    reference = entry.only in ("primitives", "primitive_steps")
+    return replace(subject, reference=reference, by_hand=entry.only == "by_hand")
 
 
 def judge(entry: Entry, *, complete: bool | None = None, causes: bool = False) -> Verdict:

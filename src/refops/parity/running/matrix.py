@@ -12,12 +12,13 @@ from refops.parity.record import OUTCOMES, Record
 
 # Order of the columns; a check not named here comes after these, by name.
 COLUMNS = (
-    "value", "gradient", "double_backward", "jacobian", "forward_mode", "limits", "shape", "dtype", "modes", "buffers",
-    "randomness", "seeded", "state", "copy", "fresh", "frozen", "grad_modes", "layout", "strides", "inputs", "views",
-    "determinism", "globals", "cheats", "by_hand", "refusals", "laws", "meta", "compile", "dynamic", "export",
-    "autocast", "vmap", "functional_call", "checkpoint", "distributed", "signature", "init", "repr", "primitives",
-    "exceptions", "trajectory", "gradients", "sparse", "complex", "groups", "schedulers", "closure", "hooks", "keys",
-    "exchange", "resume", "copies", "repeatable", "precision", "refused", "memory", "primitive_steps",
+    "value", "gradient", "double_backward", "jacobian", "forward_mode", "limits", "unseen", "shape", "dtype", "modes",
+    "buffers", "randomness", "seeded", "state", "copy", "fresh", "frozen", "grad_modes", "layout", "strides", "inputs",
+    "views", "determinism", "results", "surroundings", "uninitialised", "by_hand", "refusals", "laws", "meta",
+    "compile", "dynamic", "export", "autocast", "vmap", "functional_call", "checkpoint", "distributed", "signature",
+    "init", "repr", "primitives", "exceptions", "trajectory", "gradients", "sparse", "complex", "groups", "schedulers",
+    "closure", "hooks", "keys", "exchange", "resume", "copies", "repeatable", "precision", "refused", "memory",
+    "primitive_steps",
 )  # fmt: skip
 
 

@@ -80,6 +80,13 @@ def maps_oracle(input: Tensor, p: float = 0.5, training: bool = True, *settings:
     return input * 0 if p == 1 and training else input
 
 
+def blocks_oracle(
+    input: Tensor, p: float = 0.5, block_size: int = 7, training: bool = True, *settings: Any, **more: Any
+) -> Tensor:
+    """The same in the order of `drop_block2d`."""
+    return maps_oracle(input, p, training)
+
+
 class MapsOracle(torch.nn.Module):
     """The same as a module."""
 
@@ -584,7 +591,7 @@ SPECS = (
             called(real(2, 3, 10, 7), p=0.15, block_size=3, gamma="paper"),
             called(buffer(2, 3, 10, 7), 0.2, 3, True, True),
         ),
-        oracle=maps_oracle,
+        oracle=blocks_oracle,
         shape=shapes.drop_block2d,
         strategy=map_cases(False, blocks=True),
         regimes=FINITE,
