@@ -173,12 +173,13 @@ def checks_table() -> str:
     """The table of checks in docs/kit.md: name, what it is for, whom it binds, what it asks."""
     from refops.parity.checks import all_checks
 
-    binds = {"behaviour": "every subject", "drop-in": "with `--drop-in`", "reference": "the references"}
+    whom = {"drop-in": "with `--drop-in`", "by-hand": "with `--by-hand`", "reference": "the references"}
     lines = ["| check | binds | asks |", "| --- | --- | --- |"]
     known = all_checks()
     for check in map(known.__getitem__, in_order(known)):
         level = "" if check.level == "quick" else ", `--level full`"
-        lines.append(f"| {check.name} | {binds[check.contract]}{level} | {check.summary} |")
+        bound = whom.get(check.contract, "every subject")
+        lines.append(f"| {check.name} | {bound}{level} | {check.summary} |")
     return "\n".join(lines)
 
 
