@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from types import ModuleType
 
 import pytest
@@ -81,6 +82,15 @@ def test_a_model_trains_to_natives_loss_curve(make: type) -> None:
     assert budget is not None
     assert budget.truth[-1] < budget.truth[0]
     assert budget.accepts(got), (budget.excess(got), got - budget.truth)
+
+
+def test_a_convolution_without_numbers_can_be_built() -> None:
+    """Native refuses the call only."""
+    for sizes in ((4, 6, 0), (0, 6, 3), (4, 0, 3)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # both say that there is nothing to initialise
+            native, ours = torch.nn.Conv2d(*sizes), refops.nn.Conv2d(*sizes)
+        assert ours.weight.shape == native.weight.shape
 
 
 MASKS = {

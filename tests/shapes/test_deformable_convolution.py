@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refops.functional.deformable_convolution import deform_conv2d as reference
+from refops.functional.deformable_convolution import deformable_conv2d as with_its_offsets
 from refops.nn.deformable_convolution import DeformableConv2d
 from refops.shapes.deformable_convolution import deform_conv2d, deformable_conv2d
 
@@ -97,3 +98,9 @@ def test_refused(change, named):
 def test_offset_groups_divide_the_channels(offset_groups):
     with pytest.raises(ValueError, match="offset_groups"):
         deformable_conv2d((1, 3, 8, 8), 5, offset_groups=offset_groups)
+
+
+@pytest.mark.parametrize("predictor", [(17, 3, 3, 3), (18, 3, 3, 1), (9, 3, 3, 3)])
+def test_the_predictor_of_offsets_fits_the_kernel(predictor):
+    with pytest.raises(RuntimeError, match="offset_weight"):
+        with_its_offsets(torch.zeros(1, 3, 8, 8), torch.zeros(5, 3, 3, 3), None, torch.zeros(predictor), None)

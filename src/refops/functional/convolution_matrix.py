@@ -101,4 +101,4 @@ def _block_diagonal(weight: Tensor, groups: int) -> Tensor:
     same = group.view(-1, 1, 1, 1) == group.view(1, 1, -1, 1)  # (G, 1, G, 1)
     split = weight.unflatten(0, (groups, out)).unsqueeze(2)  # (G, O / G, 1, C / G, *K)
     blocks = torch.where(same.view(*same.shape, *(1,) * (weight.dim() - 2)), split, 0)
-    return blocks.flatten(0, 1).reshape(groups * out, groups * each, *weight.shape[2:])
+    return blocks.reshape(groups * out, groups * each, *weight.shape[2:])

@@ -40,7 +40,7 @@ def greedy(logits: Sequence[int]) -> tuple[int, ...]:
     return tuple(logits[:-1])
 
 
-def top_k_filter(logits: Sequence[int], k: int = 0) -> tuple[int, ...]:
+def top_k_filter(logits: Sequence[int], k: int) -> tuple[int, ...]:
     """(*, V) -> (*, V).
 
     Raises:
@@ -52,7 +52,7 @@ def top_k_filter(logits: Sequence[int], k: int = 0) -> tuple[int, ...]:
     return tuple(logits)
 
 
-def top_p_filter(logits: Sequence[int], p: float = 1.0) -> tuple[int, ...]:
+def top_p_filter(logits: Sequence[int], p: float) -> tuple[int, ...]:
     """(*, V) -> (*, V).
 
     Raises:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -14,6 +16,7 @@ from refops.parity.judging.draw import seed_global
 from refops.parity.judging.trial import Trial, flatten
 from refops.parity.record import Finding
 from refops.parity.spec import Spec
+from refops.parity.subject import Instance
 
 SIGMAS = 6.0  # a fair layer fails once in five hundred million tries
 
@@ -43,7 +46,8 @@ def randomness(trial: Trial, case: Case) -> Iterator[Finding]:
     if law is None:
         return
     if law.statistics is not None:
-        yield from (Finding(repr(case), said) for said in law.statistics(case, _caller(trial, case)))
+        caller = Caller(trial, case, trial.build_subject(case), [t.detach() for t in trial.inputs(case)[1:]])
+        yield from (Finding(repr(case), said) for said in law.statistics(case, caller))
         return
     rate = law.rate(case)
     many = _enlarged(case) if len(case.call.args[0].shape) >= 1 else case
@@ -71,16 +75,32 @@ def randomness(trial: Trial, case: Case) -> Iterator[Finding]:
         yield Finding(repr(case), "a second call must draw a mask of its own")
 
 
-def _caller(trial: Trial, case: Case) -> Callable[[Tensor, int], Tensor]:
-    """Calls the subject, its state as drawn, with another first input and from another seed."""
-    instance, rest = trial.build_subject(case), [t.detach() for t in trial.inputs(case)[1:]]
+@dataclass(frozen=True)
+class Caller:
+    """The subject, its state as drawn, called with another first input and from another seed.
 
-    def call(x: Tensor, seed: int) -> Tensor:
-        args, kwargs = fill(case.call, iter([x.to(trial.device), *rest]))
+    `given` holds the tensors beside that input by native's names: its parameters, or a function's other arguments.
+    """
+
+    trial: Trial
+    case: Case
+    instance: Instance
+    rest: list[Tensor]
+
+    @property
+    def given(self) -> dict[str, Tensor]:
+        """Parameters, or other arguments, by name."""
+        if self.trial.spec.kind == "module":
+            return self.instance.state()
+        args, kwargs = fill(self.case.call, iter([torch.empty(0), *self.rest]))
+        named = inspect.signature(self.trial.spec.reference).bind(*args, **kwargs).arguments
+        return {k: v for k, v in named.items() if isinstance(v, Tensor)}
+
+    def __call__(self, x: Tensor, seed: int) -> Tensor:
+        """The first output."""
+        args, kwargs = fill(self.case.call, iter([x.to(self.trial.device), *self.rest]))
         seed_global(seed)
-        return flatten(instance(*args, **kwargs))[0].cpu()
-
-    return call
+        return flatten(self.instance(*args, **kwargs))[0].cpu()
 
 
 def _scaled(case: Case, x: Tensor, y: Tensor, kept: Tensor, rate: float) -> Iterator[Finding]:

@@ -57,6 +57,8 @@ FIRST: tuple[str, ...] = (
 )
 FIRST += ("meta", "forward_mode", "state", "keys", "signature")
 
+ALWAYS = {"optim": "optim/test_*.py", "shapes": "shapes/test_defaults.py", "nn": "test_drop_in.py"}
+
 Pair = tuple[Item, Operator]
 
 
@@ -255,7 +257,7 @@ def by_tests(mutant: Mutant, folder: Path) -> Outcome:
 
 
 def tests_of(mutant: Mutant, folder: Path) -> list[Path]:
-    """The test files that import the mutant's module by name; of an optimizer's, all in their folder."""
+    """The test files that import the mutant's module by name, and those that look at its whole package."""
     package, _, rest = mutant.path.removesuffix(".py").partition("/")
     name = rest.replace("/", ".")
     last = re.escape(name.rpartition(".")[2])
@@ -264,5 +266,5 @@ def tests_of(mutant: Mutant, folder: Path) -> list[Path]:
         rf"from refops\.{package}\S* import .*\b{last}\b"
     )
     found = [p for p in sorted((folder / "tests").rglob("test_*.py")) if imports.search(p.read_text(encoding="utf-8"))]
-    own = sorted((folder / "tests" / package).glob("test_*.py")) if package == "optim" else []
+    own = sorted((folder / "tests").glob(ALWAYS[package])) if package in ALWAYS else []
     return list(dict.fromkeys([*found, *own]))

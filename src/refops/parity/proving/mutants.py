@@ -163,10 +163,10 @@ def _is_named_number(node: ast.AST, parent: ast.AST) -> bool:
 
 
 def _left_alone(node: ast.AST, parent: ast.AST, field: str, index: int | None) -> bool:
-    """Docstrings and other strings, errors' text, types, and functions that only write."""
+    """Docstrings and other strings, errors' text, types, the guard of `zip`, and functions that only write."""
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         return True
-    if isinstance(node, ast.JoinedStr | ast.Raise):
+    if isinstance(node, ast.JoinedStr | ast.Raise) or (isinstance(node, ast.keyword) and node.arg == "strict"):
         return True
     if isinstance(node, ast.FunctionDef) and node.name in TEXT:
         return True
@@ -251,7 +251,7 @@ def _call(node: ast.Call, modules: set[str]) -> Iterator[tuple[str, ast.AST]]:
     if _are_two(args) and _has_order(function):
         yield "swap", ast.Call(function, [args[1], args[0], *args[2:]], keywords)
     for i, keyword in enumerate(keywords):
-        if keyword.arg is not None:
+        if keyword.arg not in (None, "strict"):
             yield "keyword", ast.Call(function, args, [*keywords[:i], *keywords[i + 1 :]])
     name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
     if name in RENAMED:

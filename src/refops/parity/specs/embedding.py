@@ -165,6 +165,8 @@ SPECS = (
             built(10, 3).on(index(high=10)),
             built(10, 3).on(index(5, high=10)),
             built(10, 3).on(index(0, high=10)),
+            built(10, 0).on(index(4, high=10)),
+            built(0, 3).on(index(0, high=1)),
             built(10, 3).on(index(2, 0, 3, high=10)),
             built(10, 3, padding_idx=0).on(literal(PADDED)),
             built(10, 3, 9).on(literal(PADDED)),

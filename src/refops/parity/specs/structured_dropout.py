@@ -167,6 +167,7 @@ def connect_statistics(case: Case, call: Call) -> Iterator[str]:
         yield "each row must have a mask of its own, equal rows gave equal outputs"
         return
     yield from _matches_zero_input(case, call, x, p)
+    yield from _stays_in_the_mean(call, x, y)
     yield from _moments(call, x, y, p)
     if torch.equal(call(x, 4).double().cpu(), y):
         yield "another seed must draw other masks"
@@ -180,6 +181,15 @@ def _matches_zero_input(case: Case, call: Call, x: Tensor, p: float) -> Iterator
         if largest and float(column.std()) < 0.2 * float(column.mean().abs()):
             yield "biases must be dropped like weights, each row's on its own"
             return
+
+
+def _stays_in_the_mean(call: Any, x: Tensor, y: Tensor) -> Iterator[str]:
+    """What is kept is scaled up, so the mean is what a layer that drops nothing gives."""
+    weight, bias = call.given["weight"].detach().double().cpu(), call.given.get("bias")
+    wanted = (x[0].double() * weight).sum(-1) + (0 if bias is None else bias.detach().double().cpu())
+    off = (y.mean(0) - wanted).abs()
+    if bool((off > 8 * y.std(0) / math.sqrt(len(y)) + 0.01 * wanted.abs()).any()):
+        yield f"the mean must be that of a layer that drops nothing, it is off by {float(off.max()):.3g}"
 
 
 def _moments(call: Call, x: Tensor, y: Tensor, p: float) -> Iterator[str]:
@@ -440,6 +450,8 @@ SPECS = (
             called(real(5, 4), param(3, 4), param(3), 1.0),
             called(real(4), param(3, 4), param(3), p=0.2, training=False, inference="mean"),
             called(real(0, 4), param(3, 4), None, 0.3, False),
+            called(real(6, 7), param(9, 7), param(9), 0.3),
+            called(real(6, 7), param(9, 7), param(9), 0.3, False, "gaussian"),
             called(real(2, 3, 4), param(3, 4), param(3), 1.0, False, "gaussian"),
             called(real(5, 4), param(3, 4), param(3), 0.0, False, "gaussian"),
         ),

@@ -111,6 +111,8 @@ def _spec(name: str, reference: Any, native: Any, cases: tuple[Case, ...], **res
     return Spec(f"tensor.{name}", "tensor", reference, native, cases, regimes=POINTWISE, **(usual | rest))
 
 
+ODD, DIVISORS = literal((7.0, -7.0, 9.5, -0.5, 6.0, 2.5)), literal((2.0, 2.0, -3.0, 3.0, 3.0, -1.0))
+
 SPECS = (
     _spec(
         "add",
@@ -159,8 +161,8 @@ SPECS = (
             called(index(6, high=9, low=-9), index(6, high=9, low=1)),
             called(index(6, high=9, low=-9), index(6, high=9, low=1), rounding_mode="floor"),
             called(index(6, high=9, low=-9), index(6, high=9, low=1), rounding_mode="trunc"),
-            called(literal((7.0, -7.0, 9.5, -0.5, 6.0)), literal((2.0, 2.0, -3.0, 3.0, 3.0)), rounding_mode="floor"),
-            called(literal((7.0, -7.0, 9.5, -0.5, 6.0)), literal((2.0, 2.0, -3.0, 3.0, 3.0)), rounding_mode="trunc"),
+            called(ODD, DIVISORS, rounding_mode="floor"),
+            called(ODD, DIVISORS, rounding_mode="trunc"),
             called(literal((1.0, 0.0, -3.0)), literal((0.0, 0.0, 1e30)), rounding_mode="floor"),
             called(literal((5.5, -5.5)), 2, rounding_mode="floor"),
         ),
