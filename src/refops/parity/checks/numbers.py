@@ -23,7 +23,7 @@ COARSE = ("ordinary", "large", "offset", "saturation", "subnormal")  # where ran
 
 
 def regimes(trial: Trial) -> Iterator[Case]:
-    """The first row in every regime, the others in `ordinary`; at the full level all in every regime.
+    """The first row in every regime, the others in `ordinary` and most in one more; at the full level all in every one.
 
     A row that names its own regimes (`only`) gets those. Outside float32, quick takes the first row where a dtype's
     range and precision tell, `COARSE`, and every second other row, in float64 every fourth.
@@ -47,7 +47,8 @@ def _quick(trial: Trial, row: Case, i: int, every: tuple[str, ...]) -> Iterable[
         return every
     if not i:
         return [regime for regime in every if regime in COARSE]
-    return ["ordinary"]
+    turn = i % 2 or "saturation" in trial.spec.regimes  # where kinks and limits meet arguments of their own, all rows
+    return dict.fromkeys(("ordinary", every[i % len(every)])) if turn else ["ordinary"]
 
 
 @check(cases=regimes, dtypes=None, measured=True)
