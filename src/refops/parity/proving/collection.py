@@ -16,9 +16,11 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
+
+from refops.parity.domain import Claims, Domain
 
 Subject = TypeVar("Subject", bound=Callable[..., Any])
 
@@ -37,6 +39,7 @@ class Entry:
         drop_in: whether it is judged by the drop-in contract too.
         grade: `wrong`, or `differs` where it accepts, refuses or lays out otherwise and gives no false number.
         cause: what the kit is to say it behaves like, or words of the failing check's own sentence that say so.
+        domain: what it claims, as its author would declare it.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Entry:
     drop_in: bool = False
     cause: str = ""
     grade: str = "wrong"
+    domain: Domain = field(default_factory=Domain)
 
 
 ENTRIES: dict[str, Entry] = {}
@@ -67,19 +71,30 @@ def differs(
     return _mark(like, why=why, only=only, drop_in=drop_in, is_wrong=True, cause=cause, grade="differs")
 
 
-def honest(like: str, *, why: str, drop_in: bool = False) -> Callable[[Subject], Subject]:
-    """Mark an implementation that is right, but computes in another way than the reference or native."""
-    return _mark(like, why=why, only="", drop_in=drop_in, is_wrong=False, cause="")
+def honest(like: str, *, why: str, drop_in: bool = False, **domain: Unpack[Claims]) -> Callable[[Subject], Subject]:
+    """Mark an implementation that is right, but computes in another way than the reference or native.
+
+    `domain` is what its author would declare, see `Domain`: arguments of other names, or not offered.
+    """
+    return _mark(like, why=why, only="", drop_in=drop_in, is_wrong=False, cause="", domain=Domain(**domain))
 
 
 def _mark(
-    like: str, *, why: str, only: str, drop_in: bool, is_wrong: bool, cause: str, grade: str = "wrong"
+    like: str,
+    *,
+    why: str,
+    only: str,
+    drop_in: bool,
+    is_wrong: bool,
+    cause: str,
+    grade: str = "wrong",
+    domain: Domain | None = None,
 ) -> Callable[[Subject], Subject]:
     def mark(subject: Subject) -> Subject:
         name = f"{subject.__module__.removeprefix('refops_collection_')}.{subject.__name__}"
         if name in ENTRIES and ENTRIES[name].subject.__module__ != subject.__module__:
             raise ValueError(f"name must be unique in a collection, got {name!r} twice")
-        ENTRIES[name] = Entry(name, like, subject, is_wrong, why, only, drop_in, cause, grade)
+        ENTRIES[name] = Entry(name, like, subject, is_wrong, why, only, drop_in, cause, grade, domain or Domain())
         return subject
 
     return mark

@@ -63,7 +63,7 @@ class Verdict:
 
 def subject_of(entry: Entry) -> Operator:
     """The entry as a subject; whatever it claims to be, pickled copies of it find its module."""
-    subject = operator(entry.subject, find(entry.like), drop_in=entry.drop_in)
+    subject = operator(entry.subject, find(entry.like), entry.domain, drop_in=entry.drop_in)
     reference = entry.only in ("primitives", "primitive_steps")
     return replace(subject, reference=reference, by_hand=entry.only == "by_hand")
 
@@ -104,7 +104,7 @@ def _likeliest_first(entry: Entry, subject: Operator, level: str) -> list[Item]:
     def rank(item: Item) -> tuple[bool, int]:
         return (item.dtype != "float32", LIKELY.index(item.check.name) if item.check.name in LIKELY else len(LIKELY))
 
-    found = sorted(items(find(entry.like), subject, level=level), key=rank)
+    found = sorted(items(find(entry.like), subject, dtypes=tuple(entry.domain.dtypes), level=level), key=rank)
     near = [item for item in found if item.dtype in NEAR or item.check.dtypes is not None]
     return near if entry.only or not entry.wrong else near + [item for item in found if item not in near]
 
