@@ -172,6 +172,7 @@ def checks_table() -> str:
     from refops.parity.checks import all_checks
 
     binds = {"behaviour": "every subject", "drop-in": "with `--drop-in`", "reference": "the references"}
+    binds |= {"by-hand": "with `--by-hand`"}
     lines = ["| check | binds | asks |", "| --- | --- | --- |"]
     known = all_checks()
     order = [c for c in COLUMNS if c in known] + sorted(set(known).difference(COLUMNS))

@@ -79,10 +79,15 @@ class Progress:
         return f"{passed} passed  {self.failed} failed" + (f"  {self.skipped} skipped" if self.skipped else "")
 
 
+WIDTH = 80  # of the narrowest terminal the table is to fit into
+
+
 def table(view: Matrix, *, ascii_only: bool = False) -> Table:
     """Specs by checks: one sign per cell, the worst over dtypes; blank where the check does not apply."""
-    drawn = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", pad_edge=False)
-    drawn.add_column("", no_wrap=True, vertical="bottom")
+    longest = max(map(len, view.rows), default=0)
+    gap = int(longest + 2 * len(view.columns) <= WIDTH)  # signs stand close where there are many
+    drawn = Table(box=None, padding=(0, gap, 0, 0), header_style="bold", pad_edge=False)
+    drawn.add_column("", no_wrap=True, vertical="bottom", min_width=longest + 1)
     for check in view.columns:
         drawn.add_column("\n".join(check.replace("_", " ")), justify="center", vertical="bottom", no_wrap=True, width=1)
     for row in view.rows:

@@ -164,5 +164,6 @@ SPECS = (
             Refusal(built(6, 4, 3).on(real(5, 7)), "input"),
             Refusal(built(6, 4, 3, 2).on(real(5, 7)), "input"),
         ),
+        no_check=(("limits", "a gate over thousands of ordinary inputs saturates: its gradient is rounding alone"),),
     ),
 )
