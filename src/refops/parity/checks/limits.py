@@ -11,9 +11,10 @@ from torch import Tensor
 
 from refops.parity.case import Case
 from refops.parity.checks import check
+from refops.parity.judging.budget import MANY_PROBES, PROBES
 from refops.parity.judging.enlarge import SMALL, lengths, longest, rewritings, thinned
 from refops.parity.judging.runner import Runner
-from refops.parity.judging.trial import Trial
+from refops.parity.judging.trial import DOUBTFUL, Trial
 from refops.parity.matching import matched
 from refops.parity.record import Finding
 from refops.parity.subject import Instance, Operator
@@ -74,6 +75,8 @@ def _nth(row: Case, place: int, axis: int, i: int, size: int) -> Case:
 
 def _accepts(runner: Runner, case: Case) -> bool:
     """Whether native answers with numbers, and with few: what is many at a small size is no matter of one axis."""
+    if sum(torch.Size(d.shape).numel() for d in case.draws()) > MANY:
+        return False
     try:
         instance = runner.native.build(case, runner.initial(case))
         with torch.no_grad():
@@ -94,12 +97,27 @@ def limits(trial: Trial, case: Case) -> Iterator[Finding]:
     got = _answers(trial, subject, case, directions)
     wanted = _answers(trial, _model(trial, case, native), case, directions)
     numbers = max((o.numel() for o in outputs), default=0)
-    if len(wanted) == len(got) and all(_beside(w, g, numbers) for w, g in zip(wanted, got, strict=True)):
-        return
-    try:
-        yield from trial.judge(case, [o for o in got[: len(outputs)] if o is not None], got[len(outputs) :])
-    finally:
-        trial.forget(case)
+    far = [not _beside(w, g, numbers) for w, g in zip(wanted, got, strict=False)]
+    if len(wanted) != len(got) or any(far):
+        yield from _judged(trial, case, far, got)
+
+
+def _judged(trial: Trial, case: Case, far: list[bool], got: list[Tensor | None]) -> Iterator[Finding]:
+    """What is far from native's is measured with care, and over budget before it is accused."""
+
+    def findings(probes: int) -> list[Finding]:
+        expected = trial.expected(case, probes)
+        both = zip((*expected.outputs, *expected.gradients), far, strict=False)
+        return list(trial.compare(case, [budget if asked else None for budget, asked in both], got))
+
+    trial.excess = 0.0
+    found = findings(PROBES)
+    if found and trial.excess < DOUBTFUL:
+        found = findings(MANY_PROBES)
+    trial.forget(case)
+    for finding in found:
+        finding.kind = "left-out"
+        yield finding
 
 
 def _model(trial: Trial, case: Case, native: Instance) -> Instance:

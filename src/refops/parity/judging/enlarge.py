@@ -22,7 +22,7 @@ from refops.parity.case import Arguments, Case, Draw, resized
 if TYPE_CHECKING:
     from refops.parity.judging.runner import Runner
 
-SMALL = 13  # the size at which native is asked what goes together; twice and four times it show how the work grows
+SMALL = 7  # the size at which native is asked what goes together; twice and four times it show how the work grows
 PER_CALL = 500.0  # numbers an operation could make in the time it takes to start
 PER_TENSOR = 4.0  # times what is given and given back is drawn, copied and compared
 PER_PRODUCT = 1 / 16  # numbers in the time of one multiplication inside a matrix product
@@ -127,7 +127,7 @@ class _Work(TorchDispatchMode):
         numbers = 0 if views else sum(t.numel() for t in made if isinstance(t, Tensor))
         product = func.overloadpacket.__name__ in ("mm", "bmm", "addmm", "baddbmm", "mv", "addmv", "dot")
         inner = args[-1].shape[-2 if args[-1].dim() > 1 else 0] if product and isinstance(args[-1], Tensor) else 0
-        self.done += PER_CALL + numbers * (1 + inner * PER_PRODUCT)
+        self.done += PER_CALL * len(made) + numbers * (1 + inner * PER_PRODUCT)
         return result
 
 
