@@ -54,6 +54,9 @@ class Entry:
     domain: Domain = field(default_factory=Domain)
 
 
+DIFFERENCES = ("refusals", "exceptions", "refused", "repr", "init", "keys", "seeded", "strides", "complex")
+"""Checks that find differences only: what they alone catch gives no false number."""
+
 ENTRIES: dict[str, Entry] = {}
 
 
@@ -87,14 +90,15 @@ def _mark(
     drop_in: bool,
     is_wrong: bool,
     cause: str,
-    grade: str = "wrong",
+    grade: str = "",
     domain: Domain | None = None,
 ) -> Callable[[Subject], Subject]:
     def mark(subject: Subject) -> Subject:
         name = f"{subject.__module__.removeprefix('refops_collection_')}.{subject.__name__}"
         if name in ENTRIES and ENTRIES[name].subject.__module__ != subject.__module__:
             raise ValueError(f"name must be unique in a collection, got {name!r} twice")
-        ENTRIES[name] = Entry(name, like, subject, is_wrong, why, only, drop_in, cause, grade, domain or Domain())
+        given = grade or ("differs" if only in DIFFERENCES else "wrong")
+        ENTRIES[name] = Entry(name, like, subject, is_wrong, why, only, drop_in, cause, given, domain or Domain())
         return subject
 
     return mark
