@@ -14,6 +14,10 @@ Change: TypeAlias = Callable[[Tensor], Tensor]
 Place: TypeAlias = str | tuple[str, Change] | tuple[str, Change, Change]
 
 
+class ClaimError(ValueError):
+    """What was declared of a subject cannot be so: its author is to hear it, it is no finding."""
+
+
 @dataclass(frozen=True)
 class Domain:
     """What a subject claims.

@@ -14,7 +14,7 @@ from itertools import permutations
 import torch
 from torch import Tensor, nn
 
-from refops.parity.domain import Change, Place
+from refops.parity.domain import Change, ClaimError, Place
 from refops.parity.subject import Instance, Operator
 
 MOST = 24  # ways to try where names do not tell: four tensors of one shape
@@ -29,7 +29,7 @@ def matched(operator: Operator, instance: Instance, native: Mapping[str, Tensor]
 
     Raises:
         MappingError: if a native parameter has no counterpart.
-        ValueError: if a declared counterpart does not exist or has another shape.
+        ClaimError: if a declared counterpart does not exist or has another shape.
     """
     return next(assignments(operator, instance, native))
 
@@ -38,7 +38,7 @@ def assignments(operator: Operator, instance: Instance, native: Mapping[str, Ten
     """Every way to give native's names the subject's own, the likeliest first; most subjects have one.
 
     Raises:
-        MappingError, ValueError: as for `matched`.
+        MappingError, ClaimError: as for `matched`.
     """
     if instance.module is None:
         yield replace(instance, wanted=_wanted(native))
@@ -81,15 +81,15 @@ def _declared(
             continue
         name, load, read = _place(place)
         if name not in own:
-            raise ValueError(f"state must name tensors of the subject, got {name!r} for {key}; it has {', '.join(own)}")
+            raise ClaimError(f"state must name tensors of the subject, got {name!r} for {key}; it has {', '.join(own)}")
         if load is not None and read is not None:
             changes[key] = (load, read)
             value = native[key].detach()
             if not torch.equal(read(load(value)), value):
-                raise ValueError(f"state must give {key} a way back: read(load(value)) is not value")
+                raise ClaimError(f"state must give {key} a way back: read(load(value)) is not value")
         shape = native[key].shape if load is None else load(native[key].detach()).shape
         if own[name].shape != shape:
-            raise ValueError(
+            raise ClaimError(
                 f"state must give {key} a tensor of shape {tuple(shape)}, {name} has {tuple(own[name].shape)}"
             )
         names[key] = name

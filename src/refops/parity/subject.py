@@ -102,7 +102,7 @@ class Instance:
             else:  # parametrized: its originals follow
                 path, _, attribute = self.names[name].rpartition(".")
                 holder = self.module.get_submodule(path) if self.module is not None else None
-                setattr(holder, attribute, value.to(tensor))
+                setattr(holder, attribute, value.detach().to(tensor))  # a Parameter would be registered beside it
 
     def derived(self, name: str) -> bool:
         """Whether the tensor is computed from others each time it is read."""

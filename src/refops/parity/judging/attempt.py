@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from refops.parity.binding import NotOfferedError
 from refops.parity.case import Case
 from refops.parity.checks import Check
+from refops.parity.domain import ClaimError
 from refops.parity.judging.training import Training
 from refops.parity.judging.trial import NotAskedError, Trial
 from refops.parity.matching import MappingError
@@ -75,6 +76,8 @@ def attempt(trial: Trial, check: Check, case: Case) -> Attempt:
         found = list(check.run(trial, asked))
     except NotAskedError as error:
         return Attempt(left_out=str(error))
+    except ClaimError:
+        raise
     except NotOfferedError as error:
         return Attempt(left_out=f"not offered: {error}")
     except NativeError as error:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from refops.parity.case import Case, dtype_of
+from refops.parity.judging.accuracy import Weighed, factor_above_native, weigh
 from refops.parity.judging.budget import MANY_PROBES, NEIGHBOURS, PROBES, Budget, budgets, ulp
 from refops.parity.judging.draw import SAME_NUMBERS, lay
 from refops.parity.judging.runner import UNASKED, Runner, flatten
@@ -50,15 +51,11 @@ class Statistics:
     ulps: list[float] = field(default_factory=list)
     worst: tuple[float, str] = (0.0, "")
     ratio: float = 0.0
-    squares: list[tuple[float, float]] = field(default_factory=list)  # mean square errors per output, own and native's
+    weighed: list[Weighed] = field(default_factory=list)
 
     def snapshot(self) -> Statistics:
         """A copy to go back to."""
-        return replace(self, ulps=list(self.ulps), squares=list(self.squares))
-
-
-ROUNDING = 1 / 12  # mean square of a correctly rounded result's error, in ulp: uniform over one ulp
-CLEARLY = 3.0  # standard errors
+        return replace(self, ulps=list(self.ulps), weighed=list(self.weighed))
 
 
 PLOTTED = 64  # elements around the worst that a finding keeps for its plot
@@ -265,8 +262,8 @@ class Trial(Runner):
         self.note(case, ulps[finite], ratio)
         if not self.subject.reference and budget.name.startswith("output"):  # the references are not told so
             theirs = _native_error(budget)
-            if theirs is not None:
-                self._weigh(ulps, theirs / spacing, budget.truth)
+            told = None if theirs is None else weigh(ulps, theirs / spacing, budget.truth)
+            self.statistics.weighed += [told] if told is not None else []
         if excess.flatten()[at] <= 1:
             return
         self.excess = max(self.excess, float(excess.max()))
@@ -284,28 +281,12 @@ class Trial(Runner):
             series=_series(budget, value, at),
         )
 
-    def _weigh(self, own: Tensor, native: Tensor, truth: Tensor) -> None:
-        """Note the mean square errors of an output, in ulp, where the truth is a number other than 0."""
-        counts = torch.isfinite(own) & torch.isfinite(native) & torch.isfinite(truth) & (truth != 0)
-        if counts.sum() > 1:
-            ours, theirs = (float((e[counts] ** 2).mean()) for e in (own, native))
-            self.statistics.squares.append((ours, theirs))
-
     def less_accurate(self) -> list[Finding]:
-        """A finding if errors are nearer to one more rounding than native's than to native's own, over all cases.
-
-        One more rounding to the dtype adds 1/12 of a square ulp to native's mean square error, at least half as much
-        again as the best there is. What lies above that half by three standard errors over the cases is no accident.
-        """
-        pairs = self.statistics.squares
-        if len(pairs) < 4 or self.dtype == "float64":
+        """A finding if errors are clearly above native's over all cases, see `refops.parity.judging.accuracy`."""
+        factor = 0.0 if self.dtype == "float64" else factor_above_native(self.statistics.weighed)
+        if not factor:
             return []
-        own, native = torch.tensor(pairs, dtype=torch.float64).T
-        beyond = own - 1.5 * native.clamp(min=ROUNDING)
-        if float(beyond.mean()) <= CLEARLY * float(beyond.std()) / math.sqrt(len(pairs)):
-            return []
-        factor = math.sqrt(float(own.mean()) / max(float(native.mean()), ROUNDING))
-        twice = ": rounds twice" if abs(float(own.mean()) - 2 * ROUNDING) < ROUNDING / 2 else ""
+        twice = ": rounds twice" if round(factor, 1) == 1.4 else ""
         message = f"{factor:.1f} x native's error in {self.dtype}{twice}"
         return [Finding("", message, grade="less accurate", kind=f"less-accurate-{self.dtype}")]
 

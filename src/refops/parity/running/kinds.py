@@ -17,7 +17,7 @@ from refops.parity.running.matrix import COLUMNS, count, in_order
 HUNG, DIED, VACUOUS = "hung", "died", "vacuous"
 Excused = frozenset[tuple[str, str]]  # grades and kinds that are accepted
 UNJUDGED = "unjudged"  # the kind of a finding that says so of the case, not of the subject
-REFUSING = ("refuse", "raise", "not-offered", "lacks", "absent")  # kinds that say a case was not answered begin so
+REFUSING = ("refuse", "raise", "lacks", "absent")  # kinds that say a case was not answered begin so
 
 
 @dataclass(frozen=True)
