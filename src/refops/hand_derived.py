@@ -59,8 +59,8 @@ def call(function: type[HandDerived], *inputs: Any) -> Any:
         ...     @staticmethod
         ...     def tangent(ctx, t):
         ...         return 2 * ctx.saved_tensors[0] * t
-        >>> torch.func.jvp(lambda x: call(Square, x), (torch.tensor(3.0),), (torch.tensor(1.0),))
-        (tensor(9.), tensor(6.))
+        >>> torch.func.grad(lambda x: call(Square, x))(torch.tensor(3.0))
+        tensor(6.)
     """
     return (function if torch.compiler.is_compiling() else _both_ways(function)).apply(*inputs)
 

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,7 +30,8 @@ __all__ = ["Contraction", "Geometry"]
 CACHE = 2**18  # numbers in the windows of the images taken at a time on a CPU
 
 
-class Geometry(NamedTuple):
+@dataclass(frozen=True)
+class Geometry:
     """All but the numbers: S, K, P, and how the windows lie."""
 
     size: tuple[int, ...]

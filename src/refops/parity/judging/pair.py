@@ -22,6 +22,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import IO, Any
 
 RANKS = 2
@@ -54,6 +55,9 @@ class Place:
         spec = importlib.util.spec_from_file_location(self.name, self.file)
         if spec is None or spec.loader is None:
             raise ImportError(f"{self.name} must be importable, got no Python file {self.file}")
+        parts = self.name.split(".")
+        for i in range(1, len(parts)):  # pickle imports the packages it is in as well
+            sys.modules.setdefault(".".join(parts[:i]), ModuleType(parts[i - 1]))
         module = importlib.util.module_from_spec(spec)
         sys.modules[self.name] = module
         spec.loader.exec_module(module)
