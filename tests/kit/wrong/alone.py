@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from refops import optim
-from refops.parity.proving.collection import wrong
+from refops.parity.proving.collection import differs, wrong
 
 
 class _LogOfSoftmax(torch.autograd.Function):
@@ -75,7 +75,7 @@ class OneMaskForAll(nn.Dropout):
         return input * F.dropout(torch.ones_like(input[:1]), self.p, True)
 
 
-@wrong(
+@differs(
     "Dropout",
     only="seeded",
     drop_in=True,
@@ -84,7 +84,7 @@ class OneMaskForAll(nn.Dropout):
 )
 class DrawsBackwards(nn.Dropout):
     def forward(self, input: Tensor) -> Tensor:
-        if self.inplace or input.dim() == 0:
+        if self.inplace or input.dim() == 0 or self.p == 0:
             return super().forward(input)
         return super().forward(input.flip(0)).flip(0) if self.training else input
 
@@ -137,13 +137,13 @@ class NoPrimitiveStep(optim.SGD):
         return super().step(closure)
 
 
-@wrong("AvgPool2d", only="strides", drop_in=True, why="answers row by row where native answers with channels last")
+@differs("AvgPool2d", only="strides", drop_in=True, why="answers row by row where native answers with channels last")
 class RowByRow(nn.AvgPool2d):
     def forward(self, input: Tensor) -> Tensor:
         return super().forward(input).contiguous()
 
 
-@wrong("LayerNorm", only="strides", drop_in=True, why="answers in the order of its input's axes, native row by row")
+@differs("LayerNorm", only="strides", drop_in=True, why="answers in the order of its input's axes, native row by row")
 class AsItsInput(nn.LayerNorm):
     def forward(self, input: Tensor) -> Tensor:
         output = super().forward(input)
@@ -151,7 +151,7 @@ class AsItsInput(nn.LayerNorm):
         return output.permute(order).contiguous().permute([order.index(axis) for axis in range(input.dim())])
 
 
-@wrong(
+@differs(
     "functional.softmax",
     only="strides",
     drop_in=True,
@@ -176,7 +176,7 @@ def promises_half(input: Tensor, weight: Tensor, *args: Any, **kwargs: Any) -> T
     return output.half() if weight.is_meta else output
 
 
-@wrong("GroupNorm", only="meta", drop_in=True, why="looks at its first weight when it is made")
+@differs("GroupNorm", only="meta", drop_in=True, why="looks at its first weight when it is made")
 class LooksAtItsWeight(nn.GroupNorm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from refops.nn.rectifier import PReLU as ReferencePReLU
 from refops.nn.rectifier import RReLU as ReferenceRReLU
-from refops.parity.proving.collection import wrong
+from refops.parity.proving.collection import differs, wrong
 
 
 def wide(x):
@@ -285,7 +285,7 @@ class RedrawnSlopes(nn.RReLU):
         return OtherSlopesBackward.apply(input, self.lower, self.upper)
 
 
-@wrong(
+@differs(
     "RReLU",
     drop_in=True,
     only="seeded",
@@ -297,7 +297,7 @@ class UniformEverywhere(ReferenceRReLU):
         if not self.training or self.inplace or self.lower >= self.upper or not input.is_floating_point():
             return super().forward(input)
         slopes = torch.empty(input.shape, dtype=torch.float32, device=input.device).uniform_(self.lower, self.upper)
-        return torch.where(input > 0, input, (input * slopes).to(input.dtype))
+        return torch.where(input > 0, input, (input * slopes).to(input.dtype)).contiguous()
 
     def _get_name(self):
         return "RReLU"
