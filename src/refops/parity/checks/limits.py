@@ -22,7 +22,7 @@ from refops.parity.subject import Instance, Operator
 # Past the blocks and grids kernels are written for, by one block more: what is left out then counts in every sum.
 SIZES = (66_561, 33_793, 17_409, 9_217, 5_121, 3_073, 1_153)
 WORK = {False: 3e6, True: 3e7}  # numbers a case may handle, at the quick and at the full level
-MANY = 10_000  # numbers at the small size at which native is asked
+MANY = 4_000  # numbers at the small size at which native is asked
 ROWS = 4  # rows looked at until one has axes that can be made long
 
 # Native's own transposed convolution writes past its memory from some 12,000 channels on (torch 2.13 on the CPU).

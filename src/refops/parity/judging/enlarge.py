@@ -21,9 +21,11 @@ from refops.parity.case import Arguments, Case, Draw, resized
 
 if TYPE_CHECKING:
     from refops.parity.judging.runner import Runner
+    from refops.parity.subject import Operator
 
-SMALL = 7  # the size at which native is asked what goes together; twice and four times it show how the work grows
-PER_CALL = 500.0  # numbers an operation could make in the time it takes to start
+SMALL = 7  # the size at which native is asked what goes together
+STEPS = (1, 4, 16)  # times which it shows how the work grows
+PER_CALL = 1000.0  # numbers an operation could make in the time it takes to start
 PER_TENSOR = 4.0  # times what is given and given back is drawn, copied and compared
 PER_PRODUCT = 1 / 16  # numbers in the time of one multiplication inside a matrix product
 
@@ -131,39 +133,41 @@ class _Work(TorchDispatchMode):
         return result
 
 
-def work(runner: Runner, case: Case) -> float:
-    """How many numbers are given to the runner's subject, kept and made by it in a forward pass, and given back.
-
-    Where torch has no such operator the oracle will be run too, and counts where it does more.
-    """
-    amounts: list[float] = []
-    for operator in (runner.subject, *(() if runner.spec.native else (runner.oracle,))):
-        instance = operator.build(case, runner.initial(case))
-        given = [t.detach() for t in runner.inputs(case)]
-        with torch.no_grad(), _Work() as mode:
-            outputs = runner.call(instance, case, given)
-        tensors = (*given, *instance.own_state().values(), *outputs)
-        amounts.append(mode.done + PER_TENSOR * sum(t.numel() for t in tensors))
-    return max(amounts)
+def work(runner: Runner, operator: Operator, case: Case) -> float:
+    """How many numbers are given to the operator, kept and made by it in a forward pass, and given back."""
+    instance = operator.build(case, runner.initial(case))
+    given = [t.detach() for t in runner.inputs(case)]
+    with torch.no_grad(), _Work() as mode:
+        outputs = runner.call(instance, case, given)
+    tensors = (*given, *instance.own_state().values(), *outputs)
+    return float(mode.done + PER_TENSOR * sum(t.numel() for t in tensors))
 
 
 def longest(runner: Runner, at: Callable[[int], Case], sizes: tuple[int, ...], limit: float) -> int:
     """The first of the sizes, the longest first, at which the work stays under the limit; 0 where none does.
 
-    The work at a few small sizes tells how it grows: with the size, with its square, or worse.
+    The runner's subject is asked, and the oracle too where torch has no such operator and the oracle will be run.
     """
+    operators = (runner.subject, *(() if runner.spec.native else (runner.oracle,)))
+    return min(_longest(runner, operator, at, sizes, limit) for operator in operators)
+
+
+def _longest(
+    runner: Runner, operator: Operator, at: Callable[[int], Case], sizes: tuple[int, ...], limit: float
+) -> int:
+    """The work at growing sizes tells how it grows: with the size, with its square, or worse."""
     amounts: list[float] = []
-    for times in (1, 2, 4):
+    for times in STEPS:
         try:
-            amounts.append(work(runner, at(times * SMALL)))
+            amounts.append(work(runner, operator, at(times * SMALL)))
         except Exception:
             return 0  # legal at one size by chance
-        if amounts[-1] > limit / 16 and times < 4:
+        if amounts[-1] > limit / 16 and times != STEPS[-1]:
             return 0
-    small = amounts[0]
-    first, second = (max(b - a, 1.0) for a, b in pairwise(amounts))
-    power = max(math.log2(second / first), 1.0)
+    before, last = (max(b - a, 1.0) for a, b in pairwise(amounts))
+    power = max(math.log(last / before) / math.log(STEPS[-1] / STEPS[-2]), 1.0)
+    unit = last / (1 - (STEPS[-2] / STEPS[-1]) ** power)
     for size in sizes:
-        if small + first * ((size / SMALL) ** power - 1) / (2**power - 1) <= limit:
+        if amounts[-1] + unit * ((size / (STEPS[-1] * SMALL)) ** power - 1) <= limit:
             return size
     return 0
