@@ -12,7 +12,7 @@ import pytest
 
 from refops.parity.proving.jury import ROOT, Jury, Outcome
 from refops.parity.proving.mutants import Mutant, all_mutants, changes, mutants_of, mutated, sample
-from refops.parity.proving.mutation import EQUIVALENTS, equivalents, refresh, summary, table
+from refops.parity.proving.mutation import EQUIVALENTS, as_line, earlier, equivalents, refresh, summary, table
 from refops.parity.proving.transplant import transplant
 
 HERE = Path(__file__).parents[2]
@@ -159,6 +159,15 @@ def test_the_score_leaves_explained_survivors_out(tmp_path: Path) -> None:
     page.write_text("no marks")
     with pytest.raises(ValueError, match="marks"):
         refresh(page, table(found, {}))
+
+
+def test_a_run_cut_short_is_taken_up_again(tmp_path: Path) -> None:
+    file = tmp_path / "run.jsonl"
+    assert earlier(file, [A, B]) == []
+    outcomes = [Outcome(A, "LayerNorm-value-float32-cpu", "built(3)", "over"), Outcome(B)]
+    file.write_text("".join(as_line(o, {}) + "\n" for o in outcomes), encoding="utf-8")
+    assert earlier(file, [A, B]) == outcomes[:1]
+    assert earlier(file, [B]) == []
 
 
 def test_every_survivor_on_the_list_is_a_mutant_and_has_a_reason() -> None:

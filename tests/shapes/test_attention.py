@@ -172,3 +172,9 @@ def test_examples():
     assert multihead_attention(x, embed_dim=512, num_heads=8, batch_first=True) == (x, (32, 100, 100))
     assert multihead_attention(x, embed_dim=512, num_heads=8, need_weights=False) == x
     assert multihead_attention((7, 512), embed_dim=512, num_heads=8) == ((7, 512), (7, 7))
+
+
+def test_keys_and_values_are_the_query_where_none_are_given():
+    assert scaled_dot_product_attention((2, 5, 4)) == (2, 5, 4)
+    assert scaled_dot_product_attention((2, 5, 4), (2, 7, 4)) == (2, 5, 4)
+    assert multihead_attention((5, 2, 8), embed_dim=8, num_heads=2) == ((5, 2, 8), (2, 5, 5))

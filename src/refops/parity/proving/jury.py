@@ -109,7 +109,8 @@ def finding_of(item: Item, subject: Operator, only: str = "") -> tuple[str, str]
         return str(noticed.args[0]), str(noticed.args[1])
     except Exception as error:  # a mutant may break a spec's own preparations too
         return "", f"raised {type(error).__name__}: {error}"
-    return "", (record.reason or record.outcome) if record.outcome in ("failed", "error") else ""
+    whole = record.outcome in ("failed", "error") and not only  # one case alone may tell nothing, and be right
+    return "", (record.reason or record.outcome) if whole else ""
 
 
 def forked(work: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:

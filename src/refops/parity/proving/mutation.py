@@ -107,14 +107,23 @@ def refresh(page: Path, text: str) -> None:
     page.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
 
 
-def save(found: list[Outcome], known: dict[str, str], file: Path) -> None:
-    """Write every outcome as JSON."""
-    body = [
-        {"key": o.mutant.key, "line": o.mutant.line, "operator": o.mutant.operator, "by": o.by, "case": o.case,
-         "said": o.said, "reason": known.get(o.mutant.key, "")}
-        for o in found
-    ]  # fmt: skip
-    file.write_text(json.dumps(body, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+def earlier(file: Path | None, chosen: list[Mutant]) -> list[Outcome]:
+    """Which of the mutants an earlier run, perhaps one that was cut short, says were killed."""
+    if file is None or not file.exists():
+        return []
+    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line]
+    told = {line["key"]: line for line in lines}
+    killed = [(m, told[m.key]) for m in chosen if told.get(m.key, {}).get("by")]
+    return [Outcome(m, line["by"], line["case"], line["said"]) for m, line in killed]
+
+
+def as_line(outcome: Outcome, known: dict[str, str]) -> str:
+    """One line of JSON."""
+    mutant = outcome.mutant
+    return json.dumps(
+        {"key": mutant.key, "line": mutant.line, "operator": mutant.operator, "by": outcome.by, "case": outcome.case,
+         "said": outcome.said, "reason": known.get(mutant.key, "")}, ensure_ascii=False,
+    )  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -126,20 +135,26 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, default=Path(), help="the folder that holds tests/")
     parser.add_argument("--trust", action="store_true", help="leave out those listed as equivalent")
     parser.add_argument("--page", type=Path, help="write the score and the survivors into this page")
-    parser.add_argument("--json", type=Path, help="write every outcome to this file")
+    parser.add_argument("--json", type=Path, help="lines of outcomes: kills found there are kept, others are added")
     asked = parser.parse_args(arguments)
     torch.set_num_threads(1)
     started = time.perf_counter()
     known = equivalents(asked.folder / EQUIVALENTS)
     chosen = [m for m in sample(all_mutants(ROOT), asked.sample, asked.seed) if asked.match in m.key]
     chosen = [m for m in chosen if not (asked.trust and m.key in known)]
+    kept = {o.mutant: o for o in earlier(asked.json, chosen)}
 
     def tell(outcome: Outcome, left: int) -> None:
         print(f"{left:5} left  {outcome.by:<50} {outcome.mutant.key[:120]}", flush=True)
+        if asked.json:
+            with asked.json.open("a", encoding="utf-8") as file:
+                file.write(as_line(outcome, known) + "\n")
 
-    found = judge_all(chosen, asked.folder.resolve(), tell)
+    judged = judge_all([m for m in chosen if m not in kept], asked.folder.resolve(), tell)
+    by_mutant = kept | {o.mutant: o for o in judged}
+    found = [by_mutant[m] for m in chosen]
     if asked.json:
-        save(found, known, asked.json)
+        asked.json.write_text("".join(as_line(o, known) + "\n" for o in found), encoding="utf-8")
     if asked.page:
         refresh(asked.page, table(found, known))
     print(f"{summary(found, known)}; {time.perf_counter() - started:.0f} s")
