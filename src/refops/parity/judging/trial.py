@@ -59,7 +59,7 @@ class Statistics:
 
 
 PLOTTED = 64  # elements around the worst that a finding keeps for its plot
-DOUBTFUL = 1e3  # times the budget; an error above is no matter of rounding
+DOUBTFUL = 1e6  # times the budget at first sight; an error above is no matter of rounding
 _EXPECTED: OrderedDict[tuple[str, ...], Expected] = OrderedDict()
 _KEPT = 400
 
