@@ -106,6 +106,11 @@ class Binding:
             n: v for n, v in self.domain.fixed.items() if n in self.native.parameters
         }
 
+    def own_for_none(self) -> dict[str, Any]:
+        """Declared defaults of arguments that are None in native, which leaves the choice open: `eps` of RMSNorm."""
+        native = self.native.parameters
+        return {n: v for n, v in self.domain.defaults.items() if n in native and native[n].default is None}
+
     def other_defaults(self) -> dict[str, tuple[Any, Any]]:
         """Arguments whose default is not native's: native's and the subject's own."""
         found = {}
@@ -143,7 +148,8 @@ class Binding:
                     raise NotOfferedError(f"{name} other than {settled[name]!r}")
             elif name in self.places:
                 own = self.places[name]
-                if value is None and self._required(own) and self.native.parameters[name].default is None:
+                chosen = self._required(own) or name in self.own_for_none()
+                if value is None and chosen and self.native.parameters[name].default is None:
                     raise NotOfferedError(f"{name}=None")
                 if self.own.parameters[own].kind is Parameter.POSITIONAL_ONLY or self._in_line(own, positional, named):
                     positional.append(value)

@@ -176,7 +176,7 @@ class Operator:
         bindings = {"init": self.construction(), "call": self.calling() if self.kind == "function" else None}
         for place, binding in bindings.items():
             arguments = getattr(case, place)
-            preset = binding.settled() if binding is not None else {}
+            preset = binding.settled() | binding.own_for_none() if binding is not None else {}
             if not preset or binding is None or arguments is None:
                 continue
             try:

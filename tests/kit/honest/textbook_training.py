@@ -95,8 +95,8 @@ def huber(prediction, target, reduction="mean", delta=1.0):
 def focal(logits, targets, alpha=0.25, gamma=2.0, reduction="none"):
     p = torch.sigmoid(logits)
     ce = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
-    p_t = p * targets + (1 - p) * (1 - targets)
-    loss = ce * (1 - p_t) ** gamma
+    wrongness = p * (1 - targets) + (1 - p) * targets  # 1 - p_t, without the difference
+    loss = ce * wrongness**gamma
     if alpha >= 0:
         loss = (alpha * targets + (1 - alpha) * (1 - targets)) * loss
     return loss if reduction == "none" else loss.mean() if reduction == "mean" else loss.sum()
