@@ -276,13 +276,13 @@ class ComparesItself(Views):
         return scores
 
 
-@wrong("NTXentLoss", why="views are not normalised")
+@wrong("NTXentLoss", why="views are not normalised", cause="views are not normalised")
 class NotNormalised(Views):
     def direction(self, z):
         return z
 
 
-@wrong("NTXentLoss", why="the temperature multiplies")
+@wrong("NTXentLoss", why="the temperature multiplies", cause="the temperature multiplies")
 class Multiplies(NTXentLoss):
     def forward(self, z1, z2):
         kept, self.temperature = self.temperature, 1 / self.temperature if self.temperature > 0 else 0.0
@@ -298,7 +298,7 @@ class SideBySide(Views):
         return torch.arange(2 * pairs) ^ 1
 
 
-@wrong("NTXentLoss", why="only views of the first kind are anchors")
+@wrong("NTXentLoss", why="only views of the first kind are anchors", cause="only views of the first kind are anchors")
 class FirstViewsOnly(NTXentLoss):
     def forward(self, z1, z2):
         loss = super().forward(z1, z2)

@@ -175,7 +175,7 @@ class Perceptron(nn.Module):
         return self.layers(input)
 
 
-@wrong("MLP", why="a ReLU after the last map")
+@wrong("MLP", why="a ReLU after the last map", cause="a ReLU after the last map")
 class LastRectified(Perceptron):
     last = nn.ReLU
 
@@ -193,7 +193,7 @@ class Straight(Perceptron):
         return nn.Linear(inputs, outputs), nn.Dropout(dropout)
 
 
-@wrong("MLP", why="dropout in evaluation")
+@wrong("MLP", why="dropout in evaluation", cause="behaves in evaluation as in training")
 class DropsAlways(Perceptron):
     def train(self, mode=True):
         super().train(mode)

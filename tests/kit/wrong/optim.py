@@ -455,7 +455,7 @@ class PlainAdam(Adam):
         return (v / (1 - b2**t)).sqrt() + eps
 
 
-@wrong("optim.Adam", why="eps is inside the root")
+@wrong("optim.Adam", why="eps is inside the root", cause="eps inside the root")
 class EpsInsideRoot(PlainAdam):
     def root(self, v, b2, t, eps):
         return (v / (1 - b2**t) + eps).sqrt()

@@ -40,7 +40,7 @@ def cause_of(trial: Trial, failing: Failing) -> str:
         trial: whose subject is wrong; its statistics are left alone.
         failing: the name of a check with a case that failed it, as many as there are.
     """
-    told = [(name, case) for name, case in failing if name not in WITHOUT_NUMBERS]
+    told = [(name, trial.subject.settled(case)) for name, case in failing if name not in WITHOUT_NUMBERS]
     if not told:
         return ""
     with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):

@@ -69,7 +69,7 @@ def _off(trial: Trial, run: Run, target: Callable[..., Any] | None) -> bool:
 
 
 def _behaves(trial: Trial, hypothesis: Hypothesis, wrong: list[Run], beside: list[Run]) -> bool:
-    supposed = Supposed(trial, hypothesis)
+    supposed = Supposed(trial, hypothesis, trial.device)
     try:
         fits = all(not any(_compared(supposed, run)) for run in (*wrong, *beside))
     except Exception:  # a hypothesis that cannot be run there has nothing to say
