@@ -210,7 +210,11 @@ class ForgetfulSoftmax(torch.autograd.Function):
         return g * y
 
 
-@wrong(CORE, why="the hand-derived gradient of the softmax lacks the sum over the row")
+@wrong(
+    CORE,
+    why="the hand-derived gradient of the softmax lacks the sum over the row",
+    cause="the gradient of the softmax lacks the sum over the row",
+)
 def forgets_the_row_sum(
     query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False
 ):
@@ -275,7 +279,11 @@ def without_vmap_rule(
 log = logging.getLogger(__name__)
 
 
-@wrong(CORE, why="shared heads are tiled (0 1 2 0 1 2) and not repeated (0 0 1 1 2 2)")
+@wrong(
+    CORE,
+    why="shared heads are tiled (0 1 2 0 1 2) and not repeated (0 0 1 1 2 2)",
+    cause="shared heads are tiled, not repeated",
+)
 def heads_tiled(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False):
     if enable_gqa:
         key, value = (
@@ -361,7 +369,7 @@ def cut_to_the_shorter(
     return native(query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa)
 
 
-@wrong(CORE, why="dropout_p is ignored")
+@wrong(CORE, why="dropout_p is ignored", cause="dropout_p is ignored")
 def never_drops(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False):
     rate = 0.0 if 0 <= dropout_p <= 1 else dropout_p
     return native(query, key, value, attn_mask, rate, is_causal, scale=scale, enable_gqa=enable_gqa)

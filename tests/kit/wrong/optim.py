@@ -461,37 +461,37 @@ class EpsInsideRoot(PlainAdam):
         return (v / (1 - b2**t) + eps).sqrt()
 
 
-@wrong("optim.Adam", why="eps is added before the bias correction")
+@wrong("optim.Adam", why="eps is added before the bias correction", cause="eps is added before the bias correction")
 class EpsBeforeCorrection(PlainAdam):
     def root(self, v, b2, t, eps):
         return (v.sqrt() + eps) / (1 - b2**t) ** 0.5
 
 
-@wrong("optim.Adam", why="eps defaults to 1e-7")
+@wrong("optim.Adam", why="eps defaults to 1e-7", cause="eps defaults to 1e-7")
 class KerasEps(PlainAdam):
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-7, *args, **kwargs):
         super().__init__(params, lr, betas, eps, *args, **kwargs)
 
 
-@wrong("optim.Adam", why="no bias correction")
+@wrong("optim.Adam", why="no bias correction", cause="no bias correction")
 class NoBiasCorrection(PlainAdam):
     def change(self, m, v, largest, lr, b1, b2, t, eps):
         return super().change(m, v, largest, lr, 0.0, 0.0, t, eps)
 
 
-@wrong("optim.Adam", why="the second moment is not bias-corrected")
+@wrong("optim.Adam", why="the second moment is not bias-corrected", cause="the second moment is not bias-corrected")
 class NoSecondCorrection(PlainAdam):
     def root(self, v, b2, t, eps):
         return v.sqrt() + eps
 
 
-@wrong("optim.Adam", why="the step count starts from 2")
+@wrong("optim.Adam", why="the step count starts from 2", cause="the step count starts from 2")
 class CountsFromTwo(PlainAdam):
     def count(self, state):
         return super().count(state) + 1
 
 
-@wrong("optim.Adam", why="betas are swapped")
+@wrong("optim.Adam", why="betas are swapped", cause="betas are swapped")
 class SwappedBetas(PlainAdam):
     def moments(self, m, v, g, b1, b2):
         super().moments(m, v, g, b2, b1)
@@ -500,7 +500,11 @@ class SwappedBetas(PlainAdam):
         return super().change(m, v, largest, lr, b2, b1, t, eps)
 
 
-@wrong("optim.Adam", why="the second moment is that of the gradient's distance from its mean, as in AdaBelief")
+@wrong(
+    "optim.Adam",
+    why="the second moment is that of the gradient's distance from its mean, as in AdaBelief",
+    cause="the second moment is of the distance from the mean, as in AdaBelief",
+)
 class SecondMomentOfSurprise(PlainAdam):
     def moments(self, m, v, g, b1, b2):
         m.lerp_(g, 1 - b1)
@@ -674,14 +678,18 @@ class CoupledDecay(PlainAdamW):
         return g + group["weight_decay"] * p
 
 
-@wrong("optim.AdamW", why="the decay is not multiplied by the learning rate")
+@wrong(
+    "optim.AdamW",
+    why="the decay is not multiplied by the learning rate",
+    cause="the decay is not multiplied by the learning rate",
+)
 class DecayWithoutRate(PlainAdamW):
     def decay(self, p, g, lr, group):
         p.mul_(1 - group["weight_decay"])
         return g
 
 
-@wrong("optim.AdamW", why="the decay comes after the step")
+@wrong("optim.AdamW", why="the decay comes after the step", cause="the decay comes after the step")
 class DecayAfterStep(PlainAdamW):
     def decay(self, p, g, lr, group):
         self.__dict__["factor"] = 1 - lr * group["weight_decay"]
@@ -692,7 +700,11 @@ class DecayAfterStep(PlainAdamW):
         p.mul_(self.factor)
 
 
-@wrong("optim.AdamW", why="the decay of the constructor is used for every group")
+@wrong(
+    "optim.AdamW",
+    why="the decay of the constructor is used for every group",
+    cause="the decay of the constructor is used for every group",
+)
 class DecayOfDefaults(PlainAdamW):
     def decay(self, p, g, lr, group):
         return super().decay(p, g, lr, {**group, "weight_decay": self.defaults["weight_decay"]})

@@ -63,7 +63,7 @@ class ColumnMajor(nn.MaxUnpool2d):
         return super().forward(input, indices % w * h + indices // w, output_size) if h * w else output
 
 
-@wrong("MaxUnpool2d", why="the gradient is cut off")
+@wrong("MaxUnpool2d", why="the gradient is cut off", cause="no gradient of input")
 class Detached(nn.MaxUnpool2d):
     def forward(self, input: Tensor, indices: Tensor, output_size: Any = None) -> Tensor:
         output = super().forward(input, indices, output_size)
