@@ -270,7 +270,7 @@ class Views(NTXentLoss):
         return torch.arange(2 * pairs).roll(pairs)
 
 
-@wrong("NTXentLoss", why="a view is compared with itself")
+@wrong("NTXentLoss", why="a view is compared with itself", cause="a view is compared with itself")
 class ComparesItself(Views):
     def masked(self, scores):
         return scores
@@ -292,7 +292,11 @@ class Multiplies(NTXentLoss):
             self.temperature = kept
 
 
-@wrong("NTXentLoss", why="views of one thing are taken to lie side by side")
+@wrong(
+    "NTXentLoss",
+    why="views of one thing are taken to lie side by side",
+    cause="views of one thing are taken to lie side by side",
+)
 class SideBySide(Views):
     def partner(self, pairs):
         return torch.arange(2 * pairs) ^ 1

@@ -136,7 +136,7 @@ class NoBias(Mixture):
         return torch.stack([F.linear(x, wide(e.weight)) + 0 * wide(e.bias) for e in self.experts], -2)
 
 
-@wrong(MOE, why="an expert without rows makes the balance nan")
+@wrong(MOE, why="an expert without rows makes the balance nan", cause="inf or nan where the answer is finite")
 class BalanceOfNothing(Mixture):
     def balance(self, logits, shares):
         rows = logits.reshape(-1, logits.shape[-1])

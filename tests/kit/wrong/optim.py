@@ -511,7 +511,11 @@ class SecondMomentOfSurprise(PlainAdam):
         v.mul_(b2).addcmul_(g - m, g - m, value=1 - b2)
 
 
-@wrong("optim.Adam", why="one step count for all parameters: one that had no gradient is corrected too little")
+@wrong(
+    "optim.Adam",
+    why="one step count for all parameters: one that had no gradient is corrected too little",
+    cause="one step count for all parameters",
+)
 class OneCountForAll(PlainAdam):
     @torch.no_grad()
     def step(self, closure=None):

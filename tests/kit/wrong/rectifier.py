@@ -158,7 +158,7 @@ class NoCeiling(PlainReLU6):
         return F.relu(x)
 
 
-@wrong("ReLU6", only="gradient", why="clamp has slope 1 at 0 and 6")
+@wrong("ReLU6", only="gradient", why="clamp has slope 1 at 0 and 6", cause="slope 1 at 0 and 6, as by clamp")
 class ClampedSix(PlainReLU6):
     def formula(self, x):
         return x.clamp(0, 6)

@@ -128,7 +128,12 @@ def huber_loss_of_weighted(input, target, reduction="mean", delta=1.0, weight=No
     return F.huber_loss(input * weight, target * weight, reduction, delta)
 
 
-@wrong("QuantileLoss", only="gradient", why="the larger of two lines halves the slope where they meet")
+@wrong(
+    "QuantileLoss",
+    only="gradient",
+    why="the larger of two lines halves the slope where they meet",
+    cause="the slope is halved where input and target are equal",
+)
 class LargerOfTwo(QuantileLoss):
     def forward(self, input, target):
         loss = super().forward(input, target)
@@ -139,7 +144,9 @@ class LargerOfTwo(QuantileLoss):
         return loss
 
 
-@wrong("QuantileLoss", why="quantile and its counterpart change places")
+@wrong(
+    "QuantileLoss", why="quantile and its counterpart change places", cause="quantile and 1 - quantile change places"
+)
 class OtherSide(QuantileLoss):
     def forward(self, input, target):
         kept, self.quantile = self.quantile, 1 - self.quantile
