@@ -109,7 +109,9 @@ class SquaredDistances(nn.TripletMarginLoss):
         return reduced(F.relu(self.margin + near - far), self.reduction).to(loss.dtype)
 
 
-@wrong("TripletMarginLoss", why="swap takes the larger of both distances")
+@wrong(
+    "TripletMarginLoss", why="swap takes the larger of both distances", cause="swap takes the larger of both distances"
+)
 class SwapsToLarger(nn.TripletMarginLoss):
     def forward(self, anchor, positive, negative):
         loss = super().forward(anchor, positive, negative)
@@ -122,7 +124,7 @@ class SwapsToLarger(nn.TripletMarginLoss):
         return reduced(F.relu(self.margin + near - torch.maximum(far, other)), self.reduction).to(loss.dtype)
 
 
-@wrong("TripletMarginLoss", why="swap is not used")
+@wrong("TripletMarginLoss", why="swap is not used", cause="argument swap is ignored")
 class NeverSwaps(nn.TripletMarginLoss):
     def forward(self, *points):
         return F.triplet_margin_loss(*points, margin=self.margin, p=self.p, eps=self.eps, reduction=self.reduction)

@@ -226,13 +226,17 @@ class Residual(nn.Module):
         return self.norm(input + self.fc2(self.fc1(input).relu()))
 
 
-@wrong("ResidualMLP", why="pre-norm: the normalisation stands before the maps")
+@wrong(
+    "ResidualMLP",
+    why="pre-norm: the normalisation stands before the maps",
+    cause="the normalisation stands before the maps",
+)
 class PreNorm(Residual):
     def forward(self, input):
         return input + self.fc2(self.fc1(self.norm(input)).relu())
 
 
-@wrong("ResidualMLP", why="no residual")
+@wrong("ResidualMLP", why="no residual", cause="there is no shortcut")
 class NoResidual(Residual):
     def forward(self, input):
         return self.norm(self.fc2(self.fc1(input).relu()))

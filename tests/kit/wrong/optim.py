@@ -526,7 +526,11 @@ class OneCountForAll(PlainAdam):
         return loss
 
 
-@wrong("optim.Adam", why="the one step count goes up with every parameter")
+@wrong(
+    "optim.Adam",
+    why="the one step count goes up with every parameter",
+    cause="the step count goes up with every parameter",
+)
 class CountsParametersAsSteps(PlainAdam):
     def count(self, state):
         self.__dict__["t"] = self.__dict__.get("t", 0) + 1
@@ -534,7 +538,11 @@ class CountsParametersAsSteps(PlainAdam):
         return self.t
 
 
-@wrong("optim.Adam", why="amsgrad keeps the largest corrected second moment")
+@wrong(
+    "optim.Adam",
+    why="amsgrad keeps the largest corrected second moment",
+    cause="amsgrad keeps the largest corrected second moment",
+)
 class MaxOfCorrected(PlainAdam):
     def change(self, m, v, largest, lr, b1, b2, t, eps):
         v = v / (1 - b2**t)
@@ -543,7 +551,7 @@ class MaxOfCorrected(PlainAdam):
         return lr * (m / (1 - b1**t)) / (v.sqrt() + eps)
 
 
-@wrong("optim.Adam", why="amsgrad is ignored")
+@wrong("optim.Adam", why="amsgrad is ignored", cause="amsgrad is ignored")
 class NoAmsgrad(PlainAdam):
     def change(self, m, v, largest, lr, b1, b2, t, eps):
         return super().change(m, v, None, lr, b1, b2, t, eps)
@@ -568,7 +576,7 @@ class HalfMoments(PlainAdam):
         v.copy_(v.bfloat16())
 
 
-@wrong("optim.Adam", why="gradients are clipped to length 1 on the quiet")
+@wrong("optim.Adam", why="gradients are clipped to length 1 on the quiet", cause="gradients are clipped to length 1")
 class ClipsQuietly(PlainAdam):
     def decay(self, p, g, lr, group):
         return super().decay(p, g / max(1.0, g.norm().item()), lr, group)

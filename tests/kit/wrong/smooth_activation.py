@@ -52,7 +52,7 @@ class ThresholdOnInput(PlainSoftplus):
         return F.softplus(x, self.beta, self.threshold * self.beta)
 
 
-@wrong("Softplus", why="not divided by beta")
+@wrong("Softplus", why="not divided by beta", cause="not divided by beta")
 class NotDivided(PlainSoftplus):
     def formula(self, x):
         return F.softplus(self.beta * x, 1.0, self.threshold)

@@ -46,7 +46,9 @@ class Plain(SwitchNorm2d):
         return (x - mean) / (var + self.eps).sqrt() * weight + bias
 
 
-@wrong("SwitchNorm2d", why="one set of logits for means and variances")
+@wrong(
+    "SwitchNorm2d", why="one set of logits for means and variances", cause="one set of logits for means and variances"
+)
 class OneSetOfLogits(Plain):
     def weights(self) -> tuple[Tensor, Tensor]:
         return self.mean_weight.softmax(0), self.mean_weight.softmax(0)

@@ -87,14 +87,22 @@ class PaddingIgnored(Open):
         return super().attend(x, mask, None, is_causal)
 
 
-@wrong(LAYER, why="True in a padding mask means seen, as in many other libraries")
+@wrong(
+    LAYER,
+    why="True in a padding mask means seen, as in many other libraries",
+    cause="True in a padding mask means seen",
+)
 class PaddingInverted(Open):
     def attend(self, x, mask, padding, is_causal):
         turned = padding is not None and padding.dtype == torch.bool
         return super().attend(x, mask, ~padding if turned else padding, is_causal)
 
 
-@wrong(LAYER, why="the mask of the sequence is dropped where padding is given too")
+@wrong(
+    LAYER,
+    why="the mask of the sequence is dropped where padding is given too",
+    cause="the sequence's mask is dropped where padding is given",
+)
 class OneMaskOnly(Open):
     def attend(self, x, mask, padding, is_causal):
         return super().attend(x, mask if padding is None else None, padding, is_causal and padding is None)
@@ -109,14 +117,14 @@ class CausalWithoutMask(Open):
         return super().attend(x, mask, padding, is_causal)
 
 
-@wrong(LAYER, why="batch_first is accepted and the axes are never exchanged")
+@wrong(LAYER, why="batch_first is accepted and the axes are never exchanged", cause="batch_first is ignored")
 class BatchFirstIgnored(Open):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.self_attn.batch_first = False
 
 
-@wrong(LAYER, why="the activation is always ReLU")
+@wrong(LAYER, why="the activation is always ReLU", cause="the activation is always ReLU")
 class AlwaysReLU(Open):
     def feed(self, x):
         return self.dropout2(self.linear2(self.dropout(F.relu(self.linear1(x)))))
