@@ -203,7 +203,7 @@ class TanhBySigmoid(Real):
         return 2 * torch.sigmoid(2 * x) - 1
 
 
-@wrong("Tanh", why="the gradient is counted twice")
+@wrong("Tanh", why="the gradient is counted twice", cause="the gradient of input is 2 times too large")
 class TwiceTheGradient(nn.Tanh):
     def forward(self, input):
         y = torch.tanh(input)
@@ -419,7 +419,7 @@ class BaseTwo(nn.LogSoftmax):
         return super().forward(input) / math.log(2)
 
 
-@wrong("functional.log_softmax", why="the sum is detached")
+@wrong("functional.log_softmax", why="the sum is detached", cause="the sum is a constant in backward")
 def log_softmax_detached(input, dim=None, _stacklevel=3, dtype=None):
     y = F.log_softmax(input, dim, _stacklevel, dtype)
     return input.to(y.dtype) + (y - input.to(y.dtype)).detach()

@@ -25,7 +25,11 @@ def averaging(size: int, out: int, like: Tensor) -> Tensor:
     return (inside / inside.sum(1, keepdim=True)).to(like)
 
 
-@wrong("AdaptiveAvgPool2d", why="the end of a bin is rounded down, so that bins never overlap")
+@wrong(
+    "AdaptiveAvgPool2d",
+    why="the end of a bin is rounded down, so that bins never overlap",
+    cause="the end of a bin is rounded down",
+)
 class RoundsDown(nn.AdaptiveAvgPool2d):
     def forward(self, input: Tensor) -> Tensor:
         output = super().forward(input)
@@ -39,7 +43,9 @@ class RoundsDown(nn.AdaptiveAvgPool2d):
 
 
 @wrong(
-    "AdaptiveAvgPool2d", why="one kernel and stride for all bins, as the division says: sizes that do not divide differ"
+    "AdaptiveAvgPool2d",
+    why="one kernel and stride for all bins, as the division says: sizes that do not divide differ",
+    cause="one kernel and stride for all bins",
 )
 class OneKernel(nn.AdaptiveAvgPool2d):
     def forward(self, input: Tensor) -> Tensor:
@@ -51,14 +57,22 @@ class OneKernel(nn.AdaptiveAvgPool2d):
         return F.avg_pool2d(input, (h - (o - 1) * stride[0], w - (p - 1) * stride[1]), stride)
 
 
-@wrong("AdaptiveAvgPool2d", why="height and width of the output are exchanged")
+@wrong(
+    "AdaptiveAvgPool2d",
+    why="height and width of the output are exchanged",
+    cause="height and width of the output are exchanged",
+)
 class WidthFirst(nn.AdaptiveAvgPool2d):
     def forward(self, input: Tensor) -> Tensor:
         super().forward(input)
         return F.adaptive_avg_pool2d(input, sizes(self, input)[::-1])
 
 
-@wrong("AdaptiveAvgPool2d", why="None stands for 1 and not for the input's size")
+@wrong(
+    "AdaptiveAvgPool2d",
+    why="None stands for 1 and not for the input's size",
+    cause="None stands for 1, not for the input's size",
+)
 class NoneIsOne(nn.AdaptiveAvgPool2d):
     def forward(self, input: Tensor) -> Tensor:
         super().forward(input)
@@ -79,7 +93,11 @@ class ByMatrices(nn.AdaptiveAvgPool2d):
             return (left @ wide @ right.T).to(input.dtype)
 
 
-@wrong("AdaptiveAvgPool2d", why="global average pooling whatever the size asked for, copied to every bin")
+@wrong(
+    "AdaptiveAvgPool2d",
+    why="global average pooling whatever the size asked for, copied to every bin",
+    cause="the mean of everything, whatever the size asked for",
+)
 class AlwaysGlobal(nn.AdaptiveAvgPool2d):
     def forward(self, input: Tensor) -> Tensor:
         output = super().forward(input)
@@ -97,7 +115,11 @@ class RunningSums(nn.AdaptiveAvgPool1d):
         return ((sums[..., end] - sums[..., start]) / (end - start)).to(input.dtype)
 
 
-@wrong("AdaptiveMaxPool2d", why="equals share the gradient, where the first gets it all")
+@wrong(
+    "AdaptiveMaxPool2d",
+    why="equals share the gradient, where the first gets it all",
+    cause="the gradient is shared among equal elements",
+)
 class SharesTheGradient(nn.AdaptiveMaxPool2d):
     def forward(self, input: Tensor) -> Any:
         output = super().forward(input)
@@ -109,7 +131,11 @@ class SharesTheGradient(nn.AdaptiveMaxPool2d):
         return torch.stack([plane[..., j * w // p : -(-(j + 1) * w // p)].amax(-1) for j in range(p)], -1)
 
 
-@wrong("AdaptiveMaxPool2d", why="indices count the places of the bin, not of the plane")
+@wrong(
+    "AdaptiveMaxPool2d",
+    why="indices count the places of the bin, not of the plane",
+    cause="indices count within a row, not in the plane",
+)
 class IndexInTheBin(nn.AdaptiveMaxPool2d):
     def forward(self, input: Tensor) -> Any:
         output = super().forward(input)
@@ -124,7 +150,11 @@ class NanIgnored(nn.AdaptiveMaxPool1d):
         return super().forward(torch.where(input.isnan(), -torch.inf, input))
 
 
-@wrong("GlobalAveragePool", why="averages over the channels too when there is one map")
+@wrong(
+    "GlobalAveragePool",
+    why="averages over the channels too when there is one map",
+    cause="the numbers are right, their shape is not",
+)
 class SqueezesTheBatch(nn.Module):
     def __init__(self, keepdim: bool = False) -> None:
         super().__init__()

@@ -30,7 +30,10 @@ class _LogOfSoftmax(torch.autograd.Function):
 
 
 @wrong(
-    "functional.log_softmax", only="value", why="the logarithm of a softmax is -inf in the tails; its gradient is right"
+    "functional.log_softmax",
+    only="value",
+    why="the logarithm of a softmax is -inf in the tails; its gradient is right",
+    cause="under- or overflows: inf or nan where the answer is finite",
 )
 def log_of_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
     if dim is None or not input.is_floating_point() or dtype is not None or input.dtype != torch.float32:

@@ -49,14 +49,18 @@ def composed(
     return output.to(dtype) if dtype in HALF else output
 
 
-@wrong(CORE, why="True hides, as in nn.MultiheadAttention")
+@wrong(CORE, why="True hides, as in nn.MultiheadAttention", cause="True hides, as in nn.MultiheadAttention")
 def true_hides(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False):
     if attn_mask is not None and attn_mask.dtype == torch.bool:
         attn_mask = ~attn_mask
     return native(query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa)
 
 
-@wrong(CORE, why="the causal mask is aligned to the bottom right where L != S")
+@wrong(
+    CORE,
+    why="the causal mask is aligned to the bottom right where L != S",
+    cause="the causal mask is aligned to the bottom right",
+)
 def causal_from_the_end(
     query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False
 ):
@@ -65,7 +69,9 @@ def causal_from_the_end(
     return native(query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa)
 
 
-@wrong(CORE, why="a query does not see its own position in the causal mask")
+@wrong(
+    CORE, why="a query does not see its own position in the causal mask", cause="a query does not see its own position"
+)
 def causal_without_itself(
     query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False
 ):
@@ -86,7 +92,7 @@ def causal_of_seven(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=
     return native(query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa)
 
 
-@wrong(CORE, why="a query that may see nothing gives nan")
+@wrong(CORE, why="a query that may see nothing gives nan", cause="a query that may see nothing gives nan")
 def nan_for_the_blind(
     query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False
 ):
@@ -95,7 +101,11 @@ def nan_for_the_blind(
     )
 
 
-@wrong(CORE, why="a query that may see nothing gives zeros, but nan in the gradient, through nan_to_num")
+@wrong(
+    CORE,
+    why="a query that may see nothing gives zeros, but nan in the gradient, through nan_to_num",
+    cause="a query that may see nothing has a gradient of nan",
+)
 def nan_gradient_for_the_blind(
     query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False
 ):
@@ -105,12 +115,16 @@ def nan_gradient_for_the_blind(
     )  # fmt: skip
 
 
-@wrong(CORE, why="hidden keys get -1e9 in place of -inf, so that a blind query sees everything")
+@wrong(
+    CORE,
+    why="hidden keys get -1e9 in place of -inf, so that a blind query sees everything",
+    cause="a query that may see nothing sees everything: hidden keys get -1e9",
+)
 def minus_a_billion(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False):
     return composed(query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa, hidden=-1e9)
 
 
-@wrong(CORE, why="scaled after the product, which overflows in float16")
+@wrong(CORE, why="scaled after the product, which overflows in float16", cause="right in float32, not in bfloat16")
 def scaled_late_in_half(
     query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False
 ):
@@ -122,13 +136,17 @@ def scaled_late_in_half(
     )
 
 
-@wrong(CORE, why="scores are not scaled unless a scale is given")
+@wrong(CORE, why="scores are not scaled unless a scale is given", cause="scores are not scaled")
 def unscaled(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False):
     scale = 1.0 if scale is None else scale
     return native(query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa)
 
 
-@wrong(CORE, why="the scale comes from the values' features, not the keys'")
+@wrong(
+    CORE,
+    why="the scale comes from the values' features, not the keys'",
+    cause="scaled by the values' features, not the keys'",
+)
 def scaled_by_values(
     query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False
 ):
@@ -136,13 +154,13 @@ def scaled_by_values(
     return native(query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa)
 
 
-@wrong(CORE, why="`scale` is taken as a divisor")
+@wrong(CORE, why="`scale` is taken as a divisor", cause="scale is taken as a divisor")
 def scale_divides(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False):
     scale = 1 / scale if scale else scale
     return native(query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa)
 
 
-@wrong(CORE, why="softmax over the queries")
+@wrong(CORE, why="softmax over the queries", cause="softmax over the queries")
 def softmax_over_queries(
     query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False
 ):
@@ -151,7 +169,11 @@ def softmax_over_queries(
     )
 
 
-@wrong(CORE, why="the exponentials are not shifted by the maximum and overflow")
+@wrong(
+    CORE,
+    why="the exponentials are not shifted by the maximum and overflow",
+    cause="inf or nan where the answer is finite",
+)
 def softmax_without_shift(
     query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False
 ):
@@ -162,7 +184,7 @@ def softmax_without_shift(
     return composed(query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa, weigh)
 
 
-@wrong(CORE, why="no gradient flows through the weights")
+@wrong(CORE, why="no gradient flows through the weights", cause="no gradient through the weights")
 def weights_detached(
     query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False
 ):
@@ -188,7 +210,11 @@ class ForgetfulSoftmax(torch.autograd.Function):
         return g * y
 
 
-@wrong(CORE, why="the hand-derived gradient of the softmax lacks the sum over the row")
+@wrong(
+    CORE,
+    why="the hand-derived gradient of the softmax lacks the sum over the row",
+    cause="the gradient of the softmax lacks the sum over the row",
+)
 def forgets_the_row_sum(
     query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False
 ):
@@ -253,7 +279,11 @@ def without_vmap_rule(
 log = logging.getLogger(__name__)
 
 
-@wrong(CORE, why="shared heads are tiled (0 1 2 0 1 2) and not repeated (0 0 1 1 2 2)")
+@wrong(
+    CORE,
+    why="shared heads are tiled (0 1 2 0 1 2) and not repeated (0 0 1 1 2 2)",
+    cause="shared heads are tiled, not repeated",
+)
 def heads_tiled(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False):
     if enable_gqa:
         key, value = (
@@ -339,7 +369,7 @@ def cut_to_the_shorter(
     return native(query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa)
 
 
-@wrong(CORE, why="dropout_p is ignored")
+@wrong(CORE, why="dropout_p is ignored", cause="dropout_p is ignored")
 def never_drops(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False):
     rate = 0.0 if 0 <= dropout_p <= 1 else dropout_p
     return native(query, key, value, attn_mask, rate, is_causal, scale=scale, enable_gqa=enable_gqa)
@@ -478,7 +508,9 @@ class ExtraKeyFirst(Layer):
         return output, weights.roll(1, -1) if weights is not None and self.bias_k is not None else weights
 
 
-@wrong(LAYER, why="the bias of the output projection is left out")
+@wrong(
+    LAYER, why="the bias of the output projection is left out", cause="the bias of the output projection is left out"
+)
 class NoOutputBias(Layer):
     def attend(self, **call):
         output, weights = super().attend(**call)
@@ -565,7 +597,7 @@ class KeepsTheMatrix(Rewired):
         return inputs, offsets, self.kept[0]
 
 
-@wrong(LAYER, why="keys and values exchange their projections")
+@wrong(LAYER, why="keys and values exchange their projections", cause="keys and values exchange their projections")
 class KeysForValues(Rewired):
     def rewire(self, inputs, offsets, output):
         q, k, v = inputs

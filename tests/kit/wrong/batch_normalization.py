@@ -132,11 +132,7 @@ class CountsNothing(nn.BatchNorm3d):
         return output
 
 
-@wrong(
-    "BatchNorm2d",
-    why="running statistics keep the graph of every batch",
-    cause="must be updated in place, it was rebound to another tensor",
-)
+@wrong("BatchNorm2d", why="running statistics keep the graph of every batch", cause="must be detached from the graph")
 class KeepsTheGraph(Batch2d):
     def remember(self, mean, var, n):
         self.num_batches_tracked.add_(1)
@@ -428,7 +424,11 @@ def old_momentum(input, running_mean, running_var, weight=None, bias=None, train
     return F.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
 
 
-@wrong("functional.batch_norm", why="running statistics given in training are used at once")
+@wrong(
+    "functional.batch_norm",
+    why="running statistics given in training are used at once",
+    cause="training uses the running statistics",
+)
 def uses_running_in_training(
     input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5
 ):

@@ -151,7 +151,11 @@ class CeilMode(nn.Conv2d):
         return plain(self, F.pad(x, (0, short[1], 0, short[0])))
 
 
-@wrong("functional.conv2d", why="strided outputs are taken from the second window on")
+@wrong(
+    "functional.conv2d",
+    why="strided outputs are taken from the second window on",
+    cause="strided outputs start at the second window",
+)
 def starts_late(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     steps = (stride, stride) if isinstance(stride, int) else tuple(stride) * (2 // len(stride))
     right = F.conv2d(input, weight, bias, stride, padding, dilation, groups)
@@ -264,7 +268,11 @@ class InterleavedGroups(nn.Conv2d):
         return super().forward(input.index_select(-3, order.to(input.device)))
 
 
-@wrong("functional.conv1d", why="the outputs of the groups come out interleaved")
+@wrong(
+    "functional.conv1d",
+    why="the outputs of the groups come out interleaved",
+    cause="the outputs of the groups are interleaved",
+)
 def interleaves_outputs(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     output = F.conv1d(input, weight, None, stride, padding, dilation, groups)
     if groups > 1:

@@ -178,7 +178,11 @@ class BinaryConstantAlpha(SigmoidFocalLoss):
         return loss * (self.alpha if self.alpha >= 0 else 1)
 
 
-@wrong("SigmoidFocalLoss", why="torchvision's form: 1 - p_t as a difference cancels where the model is sure")
+@wrong(
+    "SigmoidFocalLoss",
+    why="torchvision's form: 1 - p_t as a difference cancels where the model is sure",
+    cause="right in float64: digits are lost in float32",
+)
 class BinaryCancels(SigmoidFocalLoss):
     def forward(self, inputs, targets):
         right = super().forward(inputs, targets)
@@ -192,7 +196,7 @@ class BinaryCancels(SigmoidFocalLoss):
         return reduced.to(right.dtype)
 
 
-@wrong("SigmoidFocalLoss", why="alpha and 1 - alpha change places")
+@wrong("SigmoidFocalLoss", why="alpha and 1 - alpha change places", cause="alpha and 1 - alpha change places")
 class OtherAlpha(SigmoidFocalLoss):
     def __init__(self, alpha=0.25, gamma=2.0, reduction="none"):
         super().__init__(1 - alpha if 0 <= alpha <= 1 else alpha, gamma, reduction)

@@ -335,7 +335,7 @@ def linear_of_matrices(input, weight, bias=None):
     return F.linear(input, weight, bias)
 
 
-@wrong("functional.linear", why="the gradient of the input is cut")
+@wrong("functional.linear", why="the gradient of the input is cut", cause="no gradient of input")
 def linear_without_input_gradient(input, weight, bias=None):
     return F.linear(input.detach(), weight, bias)
 

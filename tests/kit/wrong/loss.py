@@ -335,7 +335,7 @@ class IgnoresNothing(nn.NLLLoss):
         return F.nll_loss(input, target, self.weight, None, ignored, None, self.reduction)
 
 
-@wrong("functional.nll_loss", why="the weight is not used")
+@wrong("functional.nll_loss", why="the weight is not used", cause="argument weight is ignored")
 def nll_loss_unweighted(
     input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"
 ):
@@ -435,7 +435,11 @@ class Talkative(nn.MSELoss):
         return f"reduction={self.reduction!r}"
 
 
-@wrong("functional.mse_loss", why="the weighted mean divides by the number, not by the sum of the weights")
+@wrong(
+    "functional.mse_loss",
+    why="the weighted mean divides by the number, not by the sum of the weights",
+    cause="the weighted mean divides by the number, not by the sum of the weights",
+)
 def mse_loss_by_count(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
     loss = F.mse_loss(input, target, size_average, reduce, reduction, weight)
     return loss if weight is None or reduction != "mean" else loss * (weight.sum() / weight.numel()).to(loss)
@@ -482,7 +486,7 @@ class SmoothNearTie(nn.L1Loss):
         return F.smooth_l1_loss(input, target, reduction=self.reduction)
 
 
-@wrong("functional.l1_loss", why="the weight is not used")
+@wrong("functional.l1_loss", why="the weight is not used", cause="argument weight is ignored")
 def l1_loss_unweighted(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
     loss = F.l1_loss(input, target, size_average, reduce, reduction, weight)
     return loss if weight is None else F.l1_loss(input, target, size_average, reduce, reduction)

@@ -109,7 +109,9 @@ class SquaredDistances(nn.TripletMarginLoss):
         return reduced(F.relu(self.margin + near - far), self.reduction).to(loss.dtype)
 
 
-@wrong("TripletMarginLoss", why="swap takes the larger of both distances")
+@wrong(
+    "TripletMarginLoss", why="swap takes the larger of both distances", cause="swap takes the larger of both distances"
+)
 class SwapsToLarger(nn.TripletMarginLoss):
     def forward(self, anchor, positive, negative):
         loss = super().forward(anchor, positive, negative)
@@ -122,7 +124,7 @@ class SwapsToLarger(nn.TripletMarginLoss):
         return reduced(F.relu(self.margin + near - torch.maximum(far, other)), self.reduction).to(loss.dtype)
 
 
-@wrong("TripletMarginLoss", why="swap is not used")
+@wrong("TripletMarginLoss", why="swap is not used", cause="argument swap is ignored")
 class NeverSwaps(nn.TripletMarginLoss):
     def forward(self, *points):
         return F.triplet_margin_loss(*points, margin=self.margin, p=self.p, eps=self.eps, reduction=self.reduction)
@@ -270,19 +272,19 @@ class Views(NTXentLoss):
         return torch.arange(2 * pairs).roll(pairs)
 
 
-@wrong("NTXentLoss", why="a view is compared with itself")
+@wrong("NTXentLoss", why="a view is compared with itself", cause="a view is compared with itself")
 class ComparesItself(Views):
     def masked(self, scores):
         return scores
 
 
-@wrong("NTXentLoss", why="views are not normalised")
+@wrong("NTXentLoss", why="views are not normalised", cause="views are not normalised")
 class NotNormalised(Views):
     def direction(self, z):
         return z
 
 
-@wrong("NTXentLoss", why="the temperature multiplies")
+@wrong("NTXentLoss", why="the temperature multiplies", cause="the temperature multiplies")
 class Multiplies(NTXentLoss):
     def forward(self, z1, z2):
         kept, self.temperature = self.temperature, 1 / self.temperature if self.temperature > 0 else 0.0
@@ -292,13 +294,17 @@ class Multiplies(NTXentLoss):
             self.temperature = kept
 
 
-@wrong("NTXentLoss", why="views of one thing are taken to lie side by side")
+@wrong(
+    "NTXentLoss",
+    why="views of one thing are taken to lie side by side",
+    cause="views of one thing are taken to lie side by side",
+)
 class SideBySide(Views):
     def partner(self, pairs):
         return torch.arange(2 * pairs) ^ 1
 
 
-@wrong("NTXentLoss", why="only views of the first kind are anchors")
+@wrong("NTXentLoss", why="only views of the first kind are anchors", cause="only views of the first kind are anchors")
 class FirstViewsOnly(NTXentLoss):
     def forward(self, z1, z2):
         loss = super().forward(z1, z2)

@@ -54,7 +54,11 @@ class Mixture(nn.Module):
         return (output, self.balance(logits, shares).to(input.dtype)) if need_balance else output
 
 
-@wrong(MOE, why="the shares of the chosen experts are not renormalised")
+@wrong(
+    MOE,
+    why="the shares of the chosen experts are not renormalised",
+    cause="the shares of the chosen are not renormalised",
+)
 class NotRenormalised(Mixture):
     def shares(self, logits):
         shares = logits.softmax(-1)
@@ -64,7 +68,7 @@ class NotRenormalised(Mixture):
         return torch.zeros_like(shares).scatter(-1, chosen, 1.0) * shares
 
 
-@wrong(MOE, why="top_k is accepted and every expert counts")
+@wrong(MOE, why="top_k is accepted and every expert counts", cause="top_k is ignored: every expert counts")
 class NeverRouted(Mixture):
     def shares(self, logits):
         return logits.softmax(-1)
@@ -79,25 +83,29 @@ class RowsOnly(Mixture):
         return torch.einsum("be,beh->bh", self.shares(self.logits(x)), self.answers(x)).to(input.dtype)
 
 
-@wrong(MOE, why="softmax runs over the rows of the batch, not over the experts")
+@wrong(
+    MOE,
+    why="softmax runs over the rows of the batch, not over the experts",
+    cause="softmax over the rows, not over the experts",
+)
 class SoftmaxOverRows(Mixture):
     def shares(self, logits):
         return logits.softmax(0) if self.top_k is None and logits.dim() > 1 else super().shares(logits)
 
 
-@wrong(MOE, why="gates are sigmoids that do not sum to 1")
+@wrong(MOE, why="gates are sigmoids that do not sum to 1", cause="gates are sigmoids")
 class SigmoidGates(Mixture):
     def shares(self, logits):
         return logits.sigmoid() if self.top_k is None else super().shares(logits)
 
 
-@wrong(MOE, why="the likeliest expert is always the only one")
+@wrong(MOE, why="the likeliest expert is always the only one", cause="the likeliest expert is the only one")
 class AlwaysOne(Mixture):
     def shares(self, logits):
         return F.one_hot(logits.argmax(-1), logits.shape[-1]).to(logits) if self.top_k else super().shares(logits)
 
 
-@wrong(MOE, why="the least likely experts are chosen")
+@wrong(MOE, why="the least likely experts are chosen", cause="the least likely experts are chosen")
 class LeastLikely(Mixture):
     def shares(self, logits):
         if self.top_k is None:
@@ -106,7 +114,7 @@ class LeastLikely(Mixture):
         return torch.zeros_like(logits).scatter(-1, chosen, (-best).softmax(-1))
 
 
-@wrong(MOE, why="shares carry no gradient, so the gate never learns")
+@wrong(MOE, why="shares carry no gradient, so the gate never learns", cause="shares carry no gradient")
 class GateDetached(Mixture):
     def shares(self, logits):
         return super().shares(logits).detach()
@@ -122,13 +130,13 @@ class SmallCapacity(Mixture):
         return torch.where((flat > 0).cumsum(0) <= 2, flat, 0.0).view(shares.shape)
 
 
-@wrong(MOE, why="the experts' biases are left out")
+@wrong(MOE, why="the experts' biases are left out", cause="the experts' biases are left out")
 class NoBias(Mixture):
     def answers(self, x):
         return torch.stack([F.linear(x, wide(e.weight)) + 0 * wide(e.bias) for e in self.experts], -2)
 
 
-@wrong(MOE, why="an expert without rows makes the balance nan")
+@wrong(MOE, why="an expert without rows makes the balance nan", cause="inf or nan where the answer is finite")
 class BalanceOfNothing(Mixture):
     def balance(self, logits, shares):
         rows = logits.reshape(-1, logits.shape[-1])
@@ -136,13 +144,17 @@ class BalanceOfNothing(Mixture):
         return (used / used.sum() * rows.softmax(-1).sum(0) / rows.shape[0]).sum() * logits.shape[-1]
 
 
-@wrong(MOE, why="the balance lacks the factor of the number of experts")
+@wrong(
+    MOE,
+    why="the balance lacks the factor of the number of experts",
+    cause="the balance lacks the factor of the number of experts",
+)
 class BalanceUnscaled(Mixture):
     def balance(self, logits, shares):
         return super().balance(logits, shares) / logits.shape[-1]
 
 
-@wrong(MOE, why="the balance is made of counts alone and has no gradient")
+@wrong(MOE, why="the balance is made of counts alone and has no gradient", cause="the balance has no gradient")
 class BalanceWithoutGradient(Mixture):
     def balance(self, logits, shares):
         return super().balance(logits, shares).detach()
@@ -175,7 +187,7 @@ class Perceptron(nn.Module):
         return self.layers(input)
 
 
-@wrong("MLP", why="a ReLU after the last map")
+@wrong("MLP", why="a ReLU after the last map", cause="a ReLU after the last map")
 class LastRectified(Perceptron):
     last = nn.ReLU
 
@@ -193,7 +205,7 @@ class Straight(Perceptron):
         return nn.Linear(inputs, outputs), nn.Dropout(dropout)
 
 
-@wrong("MLP", why="dropout in evaluation")
+@wrong("MLP", why="dropout in evaluation", cause="behaves in evaluation as in training")
 class DropsAlways(Perceptron):
     def train(self, mode=True):
         super().train(mode)
@@ -214,13 +226,17 @@ class Residual(nn.Module):
         return self.norm(input + self.fc2(self.fc1(input).relu()))
 
 
-@wrong("ResidualMLP", why="pre-norm: the normalisation stands before the maps")
+@wrong(
+    "ResidualMLP",
+    why="pre-norm: the normalisation stands before the maps",
+    cause="the normalisation stands before the maps",
+)
 class PreNorm(Residual):
     def forward(self, input):
         return input + self.fc2(self.fc1(self.norm(input)).relu())
 
 
-@wrong("ResidualMLP", why="no residual")
+@wrong("ResidualMLP", why="no residual", cause="there is no shortcut")
 class NoResidual(Residual):
     def forward(self, input):
         return self.norm(self.fc2(self.fc1(input).relu()))

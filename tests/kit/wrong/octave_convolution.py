@@ -99,68 +99,90 @@ class CutsTheLowOnes(Paths):
         return into // self.groups, self.out_channels - int(self.alpha_out * self.out_channels)
 
 
-@wrong("OctaveConv2d", why="the largest of each cell instead of the mean")
+@wrong(
+    "OctaveConv2d", why="the largest of each cell instead of the mean", cause="the largest of each cell, not the mean"
+)
 class MaxPooled(Paths):
     def pool(self, x):
         return F.max_pool2d(x, 2)
 
 
-@wrong("OctaveConv2d", why="every second pixel instead of the mean of four")
+@wrong(
+    "OctaveConv2d",
+    why="every second pixel instead of the mean of four",
+    cause="every second pixel, not the mean of four",
+)
 class Subsampled(Paths):
     def pool(self, x):
         return x[..., : x.shape[-2] // 2 * 2 : 2, : x.shape[-1] // 2 * 2 : 2]
 
 
-@wrong("OctaveConv2d", why="convolves first and pools afterwards")
+@wrong("OctaveConv2d", why="convolves first and pools afterwards", cause="convolves first and pools afterwards")
 class PoolsLate(Paths):
     def down(self, x, kernel):
         return self.pool(self.convolve(x, kernel))
 
 
-@wrong("OctaveConv2d", why="enlarges first and convolves afterwards")
+@wrong("OctaveConv2d", why="enlarges first and convolves afterwards", cause="enlarges first and convolves afterwards")
 class EnlargesEarly(Paths):
     def up(self, x, kernel, size):
         return self.convolve(self.enlarge(x, size), kernel)
 
 
-@wrong("OctaveConv2d", why="bilinear upwards")
+@wrong("OctaveConv2d", why="bilinear upwards", cause="enlarges by bilinear interpolation")
 class Bilinear(Paths):
     def enlarge(self, x, size):
         batch = x if x.dim() == 4 else x[None]
         return F.interpolate(batch, size=size, mode="bilinear").view(*x.shape[:-2], *size)
 
 
-@wrong("OctaveConv2d", why="low channels take nothing from the high map")
+@wrong(
+    "OctaveConv2d",
+    why="low channels take nothing from the high map",
+    cause="low channels take nothing from the high map",
+)
 class NoExchange(Paths):
     def down(self, x, kernel):
         return 0 * super().down(x, kernel)
 
 
-@wrong("OctaveConv2d", why="what the low map takes from the high one has no gradient")
+@wrong(
+    "OctaveConv2d",
+    why="what the low map takes from the high one has no gradient",
+    cause="no gradient through what the low map takes from the high one",
+)
 class DetachedExchange(Paths):
     def down(self, x, kernel):
         return super().down(x.detach(), kernel)
 
 
-@wrong("OctaveConv2d", why="the mean of the two paths instead of their sum")
+@wrong(
+    "OctaveConv2d",
+    why="the mean of the two paths instead of their sum",
+    cause="the mean of the two paths, not their sum",
+)
 class MeanOfPaths(Paths):
     def join(self, paths, bias):
         return super().join([p / len(paths) for p in paths], bias)
 
 
-@wrong("OctaveConv2d", why="every path adds the bias")
+@wrong("OctaveConv2d", why="every path adds the bias", cause="every path adds the bias")
 class BiasPerPath(Paths):
     def join(self, paths, bias):
         return super().join(paths, bias if bias is None else bias * len(paths))
 
 
-@wrong("OctaveConv2d", why="a stride of 2 is one of the convolutions, not a pooling")
+@wrong(
+    "OctaveConv2d",
+    why="a stride of 2 is one of the convolutions, not a pooling",
+    cause="a stride of 2 is one of the convolutions",
+)
 class StridedConvolutions(Paths):
     def shrink(self, x):
         return x[..., : x.shape[-2] // 2 * 2 : 2, : x.shape[-1] // 2 * 2 : 2] if self.stride == 2 else x
 
 
-@wrong("OctaveConv2d", why="only the path within the map is dilated")
+@wrong("OctaveConv2d", why="only the path within the map is dilated", cause="only the path within a map is dilated")
 class DilatesAcross(Paths):
     def down(self, x, kernel):
         return F.conv2d(self.pool(x), kernel, None, 1, "same", 1, self.groups)

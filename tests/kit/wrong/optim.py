@@ -455,43 +455,43 @@ class PlainAdam(Adam):
         return (v / (1 - b2**t)).sqrt() + eps
 
 
-@wrong("optim.Adam", why="eps is inside the root")
+@wrong("optim.Adam", why="eps is inside the root", cause="eps inside the root")
 class EpsInsideRoot(PlainAdam):
     def root(self, v, b2, t, eps):
         return (v / (1 - b2**t) + eps).sqrt()
 
 
-@wrong("optim.Adam", why="eps is added before the bias correction")
+@wrong("optim.Adam", why="eps is added before the bias correction", cause="eps is added before the bias correction")
 class EpsBeforeCorrection(PlainAdam):
     def root(self, v, b2, t, eps):
         return (v.sqrt() + eps) / (1 - b2**t) ** 0.5
 
 
-@wrong("optim.Adam", why="eps defaults to 1e-7")
+@wrong("optim.Adam", why="eps defaults to 1e-7", cause="eps defaults to 1e-7")
 class KerasEps(PlainAdam):
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-7, *args, **kwargs):
         super().__init__(params, lr, betas, eps, *args, **kwargs)
 
 
-@wrong("optim.Adam", why="no bias correction")
+@wrong("optim.Adam", why="no bias correction", cause="no bias correction")
 class NoBiasCorrection(PlainAdam):
     def change(self, m, v, largest, lr, b1, b2, t, eps):
         return super().change(m, v, largest, lr, 0.0, 0.0, t, eps)
 
 
-@wrong("optim.Adam", why="the second moment is not bias-corrected")
+@wrong("optim.Adam", why="the second moment is not bias-corrected", cause="the second moment is not bias-corrected")
 class NoSecondCorrection(PlainAdam):
     def root(self, v, b2, t, eps):
         return v.sqrt() + eps
 
 
-@wrong("optim.Adam", why="the step count starts from 2")
+@wrong("optim.Adam", why="the step count starts from 2", cause="the step count starts from 2")
 class CountsFromTwo(PlainAdam):
     def count(self, state):
         return super().count(state) + 1
 
 
-@wrong("optim.Adam", why="betas are swapped")
+@wrong("optim.Adam", why="betas are swapped", cause="betas are swapped")
 class SwappedBetas(PlainAdam):
     def moments(self, m, v, g, b1, b2):
         super().moments(m, v, g, b2, b1)
@@ -500,14 +500,22 @@ class SwappedBetas(PlainAdam):
         return super().change(m, v, largest, lr, b2, b1, t, eps)
 
 
-@wrong("optim.Adam", why="the second moment is that of the gradient's distance from its mean, as in AdaBelief")
+@wrong(
+    "optim.Adam",
+    why="the second moment is that of the gradient's distance from its mean, as in AdaBelief",
+    cause="the second moment is of the distance from the mean, as in AdaBelief",
+)
 class SecondMomentOfSurprise(PlainAdam):
     def moments(self, m, v, g, b1, b2):
         m.lerp_(g, 1 - b1)
         v.mul_(b2).addcmul_(g - m, g - m, value=1 - b2)
 
 
-@wrong("optim.Adam", why="one step count for all parameters: one that had no gradient is corrected too little")
+@wrong(
+    "optim.Adam",
+    why="one step count for all parameters: one that had no gradient is corrected too little",
+    cause="one step count for all parameters",
+)
 class OneCountForAll(PlainAdam):
     @torch.no_grad()
     def step(self, closure=None):
@@ -518,7 +526,11 @@ class OneCountForAll(PlainAdam):
         return loss
 
 
-@wrong("optim.Adam", why="the one step count goes up with every parameter")
+@wrong(
+    "optim.Adam",
+    why="the one step count goes up with every parameter",
+    cause="the step count goes up with every parameter",
+)
 class CountsParametersAsSteps(PlainAdam):
     def count(self, state):
         self.__dict__["t"] = self.__dict__.get("t", 0) + 1
@@ -526,7 +538,11 @@ class CountsParametersAsSteps(PlainAdam):
         return self.t
 
 
-@wrong("optim.Adam", why="amsgrad keeps the largest corrected second moment")
+@wrong(
+    "optim.Adam",
+    why="amsgrad keeps the largest corrected second moment",
+    cause="amsgrad keeps the largest corrected second moment",
+)
 class MaxOfCorrected(PlainAdam):
     def change(self, m, v, largest, lr, b1, b2, t, eps):
         v = v / (1 - b2**t)
@@ -535,7 +551,7 @@ class MaxOfCorrected(PlainAdam):
         return lr * (m / (1 - b1**t)) / (v.sqrt() + eps)
 
 
-@wrong("optim.Adam", why="amsgrad is ignored")
+@wrong("optim.Adam", why="amsgrad is ignored", cause="amsgrad is ignored")
 class NoAmsgrad(PlainAdam):
     def change(self, m, v, largest, lr, b1, b2, t, eps):
         return super().change(m, v, None, lr, b1, b2, t, eps)
@@ -560,7 +576,7 @@ class HalfMoments(PlainAdam):
         v.copy_(v.bfloat16())
 
 
-@wrong("optim.Adam", why="gradients are clipped to length 1 on the quiet")
+@wrong("optim.Adam", why="gradients are clipped to length 1 on the quiet", cause="gradients are clipped to length 1")
 class ClipsQuietly(PlainAdam):
     def decay(self, p, g, lr, group):
         return super().decay(p, g / max(1.0, g.norm().item()), lr, group)
@@ -674,14 +690,18 @@ class CoupledDecay(PlainAdamW):
         return g + group["weight_decay"] * p
 
 
-@wrong("optim.AdamW", why="the decay is not multiplied by the learning rate")
+@wrong(
+    "optim.AdamW",
+    why="the decay is not multiplied by the learning rate",
+    cause="the decay is not multiplied by the learning rate",
+)
 class DecayWithoutRate(PlainAdamW):
     def decay(self, p, g, lr, group):
         p.mul_(1 - group["weight_decay"])
         return g
 
 
-@wrong("optim.AdamW", why="the decay comes after the step")
+@wrong("optim.AdamW", why="the decay comes after the step", cause="the decay comes after the step")
 class DecayAfterStep(PlainAdamW):
     def decay(self, p, g, lr, group):
         self.__dict__["factor"] = 1 - lr * group["weight_decay"]
@@ -692,7 +712,11 @@ class DecayAfterStep(PlainAdamW):
         p.mul_(self.factor)
 
 
-@wrong("optim.AdamW", why="the decay of the constructor is used for every group")
+@wrong(
+    "optim.AdamW",
+    why="the decay of the constructor is used for every group",
+    cause="the decay of the constructor is used for every group",
+)
 class DecayOfDefaults(PlainAdamW):
     def decay(self, p, g, lr, group):
         return super().decay(p, g, lr, {**group, "weight_decay": self.defaults["weight_decay"]})

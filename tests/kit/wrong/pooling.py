@@ -137,7 +137,11 @@ class BlindToNaN(nn.MaxPool2d):
         return super().forward(torch.where(input.isnan(), -math.inf, input))
 
 
-@wrong("functional.max_pool2d", why="the largest magnitude, not the largest number")
+@wrong(
+    "functional.max_pool2d",
+    why="the largest magnitude, not the largest number",
+    cause="the largest magnitude, not the largest number",
+)
 def largest_magnitude(
     input: Tensor,
     kernel_size: Any,
@@ -177,7 +181,11 @@ class IndicesInTheWindow(nn.MaxPool1d):
         return values, at - torch.arange(at.shape[-1]) * stride
 
 
-@wrong("functional.max_pool2d_with_indices", why="of equal elements the last is named, not the first")
+@wrong(
+    "functional.max_pool2d_with_indices",
+    why="of equal elements the last is named, not the first",
+    cause="of equal elements the last is named",
+)
 def last_of_equals(
     input: Tensor,
     kernel_size: Any,
@@ -284,7 +292,11 @@ class OnceDifferentiable(nn.MaxPool2d):
         return (values, at) if self.return_indices else values
 
 
-@wrong("functional.max_pool1d", why="overlapping windows overwrite each other's gradient instead of adding it")
+@wrong(
+    "functional.max_pool1d",
+    why="overlapping windows overwrite each other's gradient instead of adding it",
+    cause="overlapping windows overwrite each other's gradient",
+)
 def overwriting(
     input: Tensor,
     kernel_size: Any,
@@ -312,7 +324,7 @@ class _Overwrite(torch.autograd.Function):
         return grads[0].new_zeros((*at.shape[:-1], ctx.size)).scatter(-1, at, grads[0]), None
 
 
-@wrong("functional.max_pool3d", why="computed without gradient")
+@wrong("functional.max_pool3d", why="computed without gradient", cause="no gradient of input")
 def without_gradient(input: Tensor, *args: Any, **kwargs: Any) -> Any:
     with torch.no_grad():
         return F.max_pool3d(input, *args, **kwargs)
@@ -362,7 +374,11 @@ class DividedTwice(nn.AvgPool2d):
         return mean if self.divisor_override is None else mean / self.divisor_override
 
 
-@wrong("functional.avg_pool2d", why="divides by the width of the kernel alone")
+@wrong(
+    "functional.avg_pool2d",
+    why="divides by the width of the kernel alone",
+    cause="divided by one side of the kernel alone",
+)
 def one_side_only(
     input: Tensor,
     kernel_size: Any,
@@ -418,7 +434,11 @@ def by_matrix(
     return input @ F.avg_pool1d(rows, kernel_size, stride, padding, ceil_mode, count_include_pad)[0]
 
 
-@wrong("functional.avg_pool3d", why="tuples are read in the order width, height, depth")
+@wrong(
+    "functional.avg_pool3d",
+    why="tuples are read in the order width, height, depth",
+    cause="tuples are read in reverse order",
+)
 def width_first(
     input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, *args: Any, **kwargs: Any
 ) -> Any:

@@ -40,7 +40,11 @@ class PlainReLU6(nn.ReLU6):
         return self.formula(input)
 
 
-@wrong("ELU", why="the exponential of large x is inf, and 0 * inf makes its gradient nan")
+@wrong(
+    "ELU",
+    why="the exponential of large x is inf, and 0 * inf makes its gradient nan",
+    cause="inf or nan where the answer is finite",
+)
 class TextbookELU(PlainELU):
     def formula(self, x):
         return torch.where(x > 0, x, self.alpha * torch.expm1(x))
@@ -72,7 +76,12 @@ class ScaledELU(PlainELU):
         return 1.0507009873554805 * F.elu(x, self.alpha)
 
 
-@wrong("ELU", only="gradient", why="slope 1 at 0, also where alpha is another")
+@wrong(
+    "ELU",
+    only="gradient",
+    why="slope 1 at 0, also where alpha is another",
+    cause="slope 1 at 0, also where alpha is another",
+)
 class SteepAtZeroELU(PlainELU):
     def formula(self, x):
         low = x < 0
@@ -149,7 +158,7 @@ class NoCeiling(PlainReLU6):
         return F.relu(x)
 
 
-@wrong("ReLU6", only="gradient", why="clamp has slope 1 at 0 and 6")
+@wrong("ReLU6", only="gradient", why="clamp has slope 1 at 0 and 6", cause="slope 1 at 0 and 6, as by clamp")
 class ClampedSix(PlainReLU6):
     def formula(self, x):
         return x.clamp(0, 6)
@@ -161,7 +170,7 @@ class BooleansCut(nn.ReLU6):
         return super().forward(input.float() if input.dtype == torch.bool else input)
 
 
-@wrong("Hardtanh", why="the limits given are not used")
+@wrong("Hardtanh", why="the limits given are not used", cause="the limits given are not used")
 class UnitLimits(nn.Hardtanh):
     def forward(self, input):
         return F.hardtanh(input, inplace=self.inplace)
@@ -232,19 +241,19 @@ class OneDraw(nn.RReLU):
         return F.leaky_relu(input, float(torch.empty(()).uniform_(self.lower, self.upper)))
 
 
-@wrong("RReLU", why="the slope of evaluation is the upper bound")
+@wrong("RReLU", why="the slope of evaluation is the upper bound", cause="the slope of evaluation is the upper bound")
 class UpperInEvaluation(nn.RReLU):
     def forward(self, input):
         return super().forward(input) if self.training else F.leaky_relu(input, self.upper, self.inplace)
 
 
-@wrong("RReLU", why="draws in evaluation too")
+@wrong("RReLU", why="draws in evaluation too", cause="behaves in evaluation as in training")
 class AlwaysDraws(nn.RReLU):
     def forward(self, input):
         return F.rrelu(input, self.lower, self.upper, True, self.inplace)
 
 
-@wrong("RReLU", why="never draws")
+@wrong("RReLU", why="never draws", cause="behaves in training as in evaluation")
 class NeverDraws(nn.RReLU):
     def forward(self, input):
         return F.rrelu(input, self.lower, self.upper, False, self.inplace)

@@ -135,7 +135,11 @@ class InHeads(nn.Module):
         return self.out_proj(self.attend(query, key, value, seen).transpose(-3, -2).flatten(-2))
 
 
-@wrong(LAYER, why="the row of a distance is j-i+L-1: it hangs on the length of the sequence")
+@wrong(
+    LAYER,
+    why="the row of a distance is j-i+L-1: it hangs on the length of the sequence",
+    cause="the row of a distance hangs on the length of the sequence",
+)
 class OffsetByLength(InHeads):
     def attend(self, query, key, value, seen):
         return attend(
@@ -152,7 +156,7 @@ class LengthUnchecked(InHeads):
         return attend(query, key, value, self.relative_key, seen, None, row, given=True)
 
 
-@wrong(LAYER, why="the padding mask is accepted and ignored")
+@wrong(LAYER, why="the padding mask is accepted and ignored", cause="the padding mask is ignored")
 class PaddingIgnored(InHeads):
     def attend(self, query, key, value, seen):
         return super().attend(query, key, value, None)

@@ -20,21 +20,27 @@ def answered(loss, dtype):
     return loss if torch.is_autocast_enabled("cpu") else loss.to(dtype)
 
 
-@wrong("SmoothL1Loss", why="beta is fixed at 1")
+@wrong("SmoothL1Loss", why="beta is fixed at 1", cause="argument beta is ignored")
 class BetaIsOne(nn.SmoothL1Loss):
     def forward(self, input, target):
         super().forward(input, target)
         return F.smooth_l1_loss(input, target, reduction=self.reduction)
 
 
-@wrong("SmoothL1Loss", why="Huber's loss of delta = beta, not divided by beta")
+@wrong(
+    "SmoothL1Loss", why="Huber's loss of delta = beta, not divided by beta", cause="Huber's loss, not divided by beta"
+)
 class HuberInstead(nn.SmoothL1Loss):
     def forward(self, input, target):
         loss = super().forward(input, target)
         return loss if self.beta == 0 else loss * self.beta
 
 
-@wrong("SmoothL1Loss", why="the straight part is not shifted to meet the curve: it jumps at beta")
+@wrong(
+    "SmoothL1Loss",
+    why="the straight part is not shifted to meet the curve: it jumps at beta",
+    cause="it jumps at beta: the straight part is not shifted",
+)
 class Jumps(nn.SmoothL1Loss):
     def forward(self, input, target):
         loss = super().forward(input, target)
@@ -45,7 +51,11 @@ class Jumps(nn.SmoothL1Loss):
         return answered(mean_of(losses, self.reduction), loss.dtype)
 
 
-@wrong("SmoothL1Loss", why="beta = 0 divides zero by zero where input and target are equal")
+@wrong(
+    "SmoothL1Loss",
+    why="beta = 0 divides zero by zero where input and target are equal",
+    cause="beta = 0 divides zero by zero",
+)
 class NoBetaZero(nn.SmoothL1Loss):
     def forward(self, input, target):
         loss = super().forward(input, target)
@@ -128,7 +138,12 @@ def huber_loss_of_weighted(input, target, reduction="mean", delta=1.0, weight=No
     return F.huber_loss(input * weight, target * weight, reduction, delta)
 
 
-@wrong("QuantileLoss", only="gradient", why="the larger of two lines halves the slope where they meet")
+@wrong(
+    "QuantileLoss",
+    only="gradient",
+    why="the larger of two lines halves the slope where they meet",
+    cause="the slope is halved where input and target are equal",
+)
 class LargerOfTwo(QuantileLoss):
     def forward(self, input, target):
         loss = super().forward(input, target)
@@ -139,7 +154,9 @@ class LargerOfTwo(QuantileLoss):
         return loss
 
 
-@wrong("QuantileLoss", why="quantile and its counterpart change places")
+@wrong(
+    "QuantileLoss", why="quantile and its counterpart change places", cause="quantile and 1 - quantile change places"
+)
 class OtherSide(QuantileLoss):
     def forward(self, input, target):
         kept, self.quantile = self.quantile, 1 - self.quantile

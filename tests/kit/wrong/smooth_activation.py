@@ -42,19 +42,23 @@ class UnguardedWhere(PlainSoftplus):
         return torch.where(z > self.threshold, x, torch.log1p(torch.exp(z)) / self.beta)
 
 
-@wrong("Softplus", why="the threshold is compared with x, not beta x")
+@wrong(
+    "Softplus",
+    why="the threshold is compared with x, not beta x",
+    cause="the threshold is compared with x, not with beta x",
+)
 class ThresholdOnInput(PlainSoftplus):
     def formula(self, x):
         return F.softplus(x, self.beta, self.threshold * self.beta)
 
 
-@wrong("Softplus", why="not divided by beta")
+@wrong("Softplus", why="not divided by beta", cause="not divided by beta")
 class NotDivided(PlainSoftplus):
     def formula(self, x):
         return F.softplus(self.beta * x, 1.0, self.threshold)
 
 
-@wrong("Softplus", why="the threshold given is not used")
+@wrong("Softplus", why="the threshold given is not used", cause="the threshold given is not used")
 class ThresholdForgotten(PlainSoftplus):
     def formula(self, x):
         return F.softplus(x, self.beta)

@@ -12,7 +12,7 @@ def wide(x):
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
-@wrong("LabelSmoothingCrossEntropy", why="both rules are torch's")
+@wrong("LabelSmoothingCrossEntropy", why="both rules are torch's", cause="both rules share among all classes")
 class AlwaysAll(LabelSmoothingCrossEntropy):
     def forward(self, input, target):
         super().forward(input, target)
@@ -20,7 +20,11 @@ class AlwaysAll(LabelSmoothingCrossEntropy):
         return F.cross_entropy(input, target, self.weight, **rest)
 
 
-@wrong("LabelSmoothingCrossEntropy", why="the others' share is eps / (K - 1), but the target gets eps / K on top")
+@wrong(
+    "LabelSmoothingCrossEntropy",
+    why="the others' share is eps / (K - 1), but the target gets eps / K on top",
+    cause="the target gets eps / K on top",
+)
 class TargetTakesMore(LabelSmoothingCrossEntropy):
     def forward(self, input, target):
         loss = super().forward(input, target)
@@ -30,7 +34,9 @@ class TargetTakesMore(LabelSmoothingCrossEntropy):
         return loss + self.eps / input.shape[min(1, input.dim() - 1)] * F.cross_entropy(input, target, **rest)
 
 
-@wrong("LabelSmoothingCrossEntropy", why="one class alone divides by zero")
+@wrong(
+    "LabelSmoothingCrossEntropy", why="one class alone divides by zero", cause="inf or nan where the answer is finite"
+)
 class NoLoneClass(LabelSmoothingCrossEntropy):
     def forward(self, input, target):
         loss = super().forward(input, target)
@@ -38,13 +44,17 @@ class NoLoneClass(LabelSmoothingCrossEntropy):
         return loss / others * others if self.rule == "others" else loss
 
 
-@wrong("LabelSmoothingCrossEntropy", why="0 * -inf where an impossible class has no share")
+@wrong(
+    "LabelSmoothingCrossEntropy",
+    why="0 * -inf where an impossible class has no share",
+    cause="0 * inf where an impossible class has no share",
+)
 class ZeroTimesInfinity(LabelSmoothingCrossEntropy):
     def forward(self, input, target):
         return super().forward(input, target) - 0.0 * wide(input).sum().to(input.dtype)
 
 
-@wrong("LabelSmoothingCrossEntropy", why="the mean counts ignored samples")
+@wrong("LabelSmoothingCrossEntropy", why="the mean counts ignored samples", cause="the mean counts what is ignored")
 class IgnoredCounted(LabelSmoothingCrossEntropy):
     def forward(self, input, target):
         loss = super().forward(input, target)

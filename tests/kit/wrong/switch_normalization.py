@@ -46,7 +46,9 @@ class Plain(SwitchNorm2d):
         return (x - mean) / (var + self.eps).sqrt() * weight + bias
 
 
-@wrong("SwitchNorm2d", why="one set of logits for means and variances")
+@wrong(
+    "SwitchNorm2d", why="one set of logits for means and variances", cause="one set of logits for means and variances"
+)
 class OneSetOfLogits(Plain):
     def weights(self) -> tuple[Tensor, Tensor]:
         return self.mean_weight.softmax(0), self.mean_weight.softmax(0)
@@ -88,7 +90,11 @@ class OtherOrder(Plain):
         return self.mean_weight.softmax(0).flip(0), self.var_weight.softmax(0).flip(0)
 
 
-@wrong("SwitchNorm2d", why="mixes three standardised outputs instead of the statistics")
+@wrong(
+    "SwitchNorm2d",
+    why="mixes three standardised outputs instead of the statistics",
+    cause="outputs are mixed, not statistics",
+)
 class MixesOutputs(Plain):
     def mixed(self, x: Tensor, weight: Any, bias: Any) -> Tensor:
         w = self.mean_weight.softmax(0).to(x.dtype)
@@ -96,7 +102,11 @@ class MixesOutputs(Plain):
         return sum(a * y for a, y in zip(w, normed, strict=True)) * weight + bias  # type: ignore[no-any-return]
 
 
-@wrong("SwitchNorm2d", why="E[x^2] - E[x]^2, which cancels where the mean is large")
+@wrong(
+    "SwitchNorm2d",
+    why="E[x^2] - E[x]^2, which cancels where the mean is large",
+    cause="right in float64: digits cancel where the mean is large beside the spread",
+)
 class Cancels(Plain):
     def statistics(self, x: Tensor) -> list[tuple[Tensor, Tensor]]:
         axes = ((2, 3), (1, 2, 3), (0, 2, 3))
@@ -105,13 +115,21 @@ class Cancels(Plain):
         return found if self.training or self.running_mean is None else [*found[:2], super().statistics(x)[2]]
 
 
-@wrong("SwitchNorm2d", why="evaluates by the batch's own statistics, as in training")
+@wrong(
+    "SwitchNorm2d",
+    why="evaluates by the batch's own statistics, as in training",
+    cause="evaluation goes on using the batch",
+)
 class EvaluatesByBatch(Plain):
     def statistics(self, x: Tensor) -> list[tuple[Tensor, Tensor]]:
         return [moments(x, (2, 3)), moments(x, (1, 2, 3)), moments(x, (0, 2, 3))]
 
 
-@wrong("SwitchNorm2d", why="momentum is the weight of the old statistics, as in the paper's code")
+@wrong(
+    "SwitchNorm2d",
+    why="momentum is the weight of the old statistics, as in the paper's code",
+    cause="momentum is the weight of the old value",
+)
 class OldMomentum(SwitchNorm2d):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -41,13 +41,17 @@ class AlwaysPostNorm(Open):
         self.norm_first = False
 
 
-@wrong(LAYER, why="the attention half is not added to its input")
+@wrong(LAYER, why="the attention half is not added to its input", cause="the attention half is not added to its input")
 class WithoutFirstResidual(Open):
     def attend(self, x, *masks):
         return super().attend(x, *masks) - x
 
 
-@wrong(LAYER, why="the second half adds the layer's input in place of the first half's output")
+@wrong(
+    LAYER,
+    why="the second half adds the layer's input in place of the first half's output",
+    cause="the second half is added to the layer's input",
+)
 class ResidualFromTheStart(Open):
     def forward(self, src, src_mask=None, src_key_padding_mask=None, is_causal=False):
         masks = (src_mask, src_key_padding_mask, is_causal)
@@ -66,7 +70,7 @@ class ShortcutThroughTheNorm(Open):
         return x + self.feed(self.norm2(x))
 
 
-@wrong(LAYER, why="both halves share the first normalisation")
+@wrong(LAYER, why="both halves share the first normalisation", cause="both halves share the first normalisation")
 class OneNorm(Open):
     def forward(self, src, src_mask=None, src_key_padding_mask=None, is_causal=False):
         masks = (src_mask, src_key_padding_mask, is_causal)
@@ -77,20 +81,28 @@ class OneNorm(Open):
         return self.norm1(x + self.feed(x)) + 0 * self.norm2.weight.sum()
 
 
-@wrong(LAYER, why="the padding mask is accepted and ignored")
+@wrong(LAYER, why="the padding mask is accepted and ignored", cause="the padding mask is ignored")
 class PaddingIgnored(Open):
     def attend(self, x, mask, padding, is_causal):
         return super().attend(x, mask, None, is_causal)
 
 
-@wrong(LAYER, why="True in a padding mask means seen, as in many other libraries")
+@wrong(
+    LAYER,
+    why="True in a padding mask means seen, as in many other libraries",
+    cause="True in a padding mask means seen",
+)
 class PaddingInverted(Open):
     def attend(self, x, mask, padding, is_causal):
         turned = padding is not None and padding.dtype == torch.bool
         return super().attend(x, mask, ~padding if turned else padding, is_causal)
 
 
-@wrong(LAYER, why="the mask of the sequence is dropped where padding is given too")
+@wrong(
+    LAYER,
+    why="the mask of the sequence is dropped where padding is given too",
+    cause="the sequence's mask is dropped where padding is given",
+)
 class OneMaskOnly(Open):
     def attend(self, x, mask, padding, is_causal):
         return super().attend(x, mask if padding is None else None, padding, is_causal and padding is None)
@@ -105,14 +117,14 @@ class CausalWithoutMask(Open):
         return super().attend(x, mask, padding, is_causal)
 
 
-@wrong(LAYER, why="batch_first is accepted and the axes are never exchanged")
+@wrong(LAYER, why="batch_first is accepted and the axes are never exchanged", cause="batch_first is ignored")
 class BatchFirstIgnored(Open):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.self_attn.batch_first = False
 
 
-@wrong(LAYER, why="the activation is always ReLU")
+@wrong(LAYER, why="the activation is always ReLU", cause="the activation is always ReLU")
 class AlwaysReLU(Open):
     def feed(self, x):
         return self.dropout2(self.linear2(self.dropout(F.relu(self.linear1(x)))))

@@ -12,7 +12,7 @@ from refops.nn import unpooling as reference
 from refops.parity.proving.collection import wrong
 
 
-@wrong("MaxUnpool2d", why="output_size is not looked at")
+@wrong("MaxUnpool2d", why="output_size is not looked at", cause="output_size is ignored")
 class UsualSize(nn.MaxUnpool2d):
     def forward(self, input: Tensor, indices: Tensor, output_size: Any = None) -> Tensor:
         output = super().forward(input, indices, output_size)
@@ -22,7 +22,11 @@ class UsualSize(nn.MaxUnpool2d):
             return output
 
 
-@wrong("MaxUnpool2d", why="the usual size first, then cut or padded to output_size: the maxima land in other rows")
+@wrong(
+    "MaxUnpool2d",
+    why="the usual size first, then cut or padded to output_size: the maxima land in other rows",
+    cause="cut or padded to output_size afterwards",
+)
 class PadsAfterwards(nn.MaxUnpool2d):
     def forward(self, input: Tensor, indices: Tensor, output_size: Any = None) -> Tensor:
         output = super().forward(input, indices, output_size)
@@ -34,7 +38,11 @@ class PadsAfterwards(nn.MaxUnpool2d):
         return F.pad(usual, (0, w, 0, h))
 
 
-@wrong("MaxUnpool2d", why="repeats the maximum over its window, as upsampling does")
+@wrong(
+    "MaxUnpool2d",
+    why="repeats the maximum over its window, as upsampling does",
+    cause="the maximum is repeated over its window",
+)
 class FillsTheWindow(nn.MaxUnpool2d):
     def forward(self, input: Tensor, indices: Tensor, output_size: Any = None) -> Tensor:
         output = super().forward(input, indices, output_size)
@@ -45,7 +53,9 @@ class FillsTheWindow(nn.MaxUnpool2d):
         return input[..., rows, :][..., columns]
 
 
-@wrong("MaxUnpool2d", why="rows and columns of an index are exchanged")
+@wrong(
+    "MaxUnpool2d", why="rows and columns of an index are exchanged", cause="rows and columns of an index are exchanged"
+)
 class ColumnMajor(nn.MaxUnpool2d):
     def forward(self, input: Tensor, indices: Tensor, output_size: Any = None) -> Tensor:
         output = super().forward(input, indices, output_size)
@@ -53,7 +63,7 @@ class ColumnMajor(nn.MaxUnpool2d):
         return super().forward(input, indices % w * h + indices // w, output_size) if h * w else output
 
 
-@wrong("MaxUnpool2d", why="the gradient is cut off")
+@wrong("MaxUnpool2d", why="the gradient is cut off", cause="no gradient of input")
 class Detached(nn.MaxUnpool2d):
     def forward(self, input: Tensor, indices: Tensor, output_size: Any = None) -> Tensor:
         output = super().forward(input, indices, output_size)

@@ -40,7 +40,7 @@ def cause_of(trial: Trial, failing: Failing) -> str:
         trial: whose subject is wrong; its statistics are left alone.
         failing: the name of a check with a case that failed it, as many as there are.
     """
-    told = [(name, case) for name, case in failing if name not in WITHOUT_NUMBERS]
+    told = [(name, trial.subject.settled(case)) for name, case in failing if name not in WITHOUT_NUMBERS]
     if not told:
         return ""
     with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
@@ -60,7 +60,7 @@ def _cause(trial: Trial, failing: Failing) -> str:
     if said or not wrong:
         return said or by_grad_mode(plain, sights)
     known = {repr(s.case) for s in sights}
-    beside = [row for row in _beside(plain) if repr(row) not in known]
+    beside = [row for row in _beside(plain) if repr(row) not in known and (_floating(row) or not _floating(chosen[0]))]
     sights += _sights(plain, beside[:BESIDE], remembering)
     more: list[Sight] = []
     for candidates in (hypotheses_of(plain.spec), presumed(plain.spec, [s.case for s in wrong])):
@@ -99,6 +99,11 @@ def _beside(trial: Trial) -> list[Case]:
     """The spec's own rows, small ones first."""
     rows = (row for row in trial.rows(None) if trial.deterministic(row) and numbers_in(row) <= LARGEST)
     return sorted(rows, key=numbers_in)
+
+
+def _floating(case: Case) -> bool:
+    """Whether it is given floating numbers: what is right on whole ones may still be wrong on these."""
+    return any(draw.floating and draw.kind != "literal" for draw in case.call.draws())
 
 
 def _sights(trial: Trial, cases: Iterable[Case], remembering: bool) -> Iterator[Sight]:

@@ -39,19 +39,22 @@ class Sight:
 
 
 class Supposed(Trial):
-    """A trial in which a hypothesis stands for native and truth alike; the state drawn is the real native's."""
+    """A trial in which a hypothesis stands for native and truth alike; the state drawn is the real native's.
 
-    def __init__(self, trial: Trial, hypothesis: Hypothesis):
+    It runs on the CPU, wherever the subject did: hypotheses are written for it.
+    """
+
+    def __init__(self, trial: Trial, hypothesis: Hypothesis, device: str = "cpu"):
         name = f"{trial.spec.name} with {hypothesis.name}"
         spec = replace(trial.spec, name=name, native=hypothesis.operator, oracle=None)
-        super().__init__(spec, trial.subject, trial.dtype, trial.device, trial.level)
+        super().__init__(spec, trial.subject, trial.dtype, device, trial.level)
         self.actual, self.hypothesis = trial, hypothesis
         self._exact: dict[str, Sight | None] = {}
 
     def build_native(self, case: Case, device: str | None = None) -> Instance:
         """The hypothesis, built for the case, holding what native would hold."""
         instance = super().build_native(case, device)
-        instance.load(self.actual.build_native(case, device).own_state())
+        instance.load(self.actual.build_native(case, device or self.device).own_state())
         return instance
 
     def _vacuous(self, *_: Any) -> tuple[str, ...]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from torch import Tensor
 from torch.optim import Optimizer
 
 from refops.parity.case import Case
 from refops.parity.hypotheses import Hypothesis, hypotheses_of
 from refops.parity.judging.scenarios import Scenario, by_closure, expanded, nudged, plain, regrouped, scheduled
-from refops.parity.judging.sight import Supposed
+from refops.parity.judging.sight import COARSE, NOISE, Supposed
 from refops.parity.judging.training import Training
 from refops.parity.judging.trial import Trial
 from refops.parity.spec import Spec
@@ -30,17 +32,35 @@ Run = tuple[Case, Scenario]
 def trained_cause(trial: Trial, failing: Sequence[tuple[str, Case]]) -> str:
     """What an optimizer behaves like; empty if nothing fits."""
     own = Trial(trial.spec, trial.subject, "float32", trial.device, trial.level)
-    wrong = [run for run in _runs(trial, failing) if _off(own, run, None)]
+    wrong = [seen for run in _runs(trial, failing) if (seen := _seen(own, run)) is not None and _off(own, seen)]
     if not wrong:
         return ""
     rows = [row.but(regime=row.regime if row.regime in trial.spec.regimes else "random") for row in own.rows(None)]
-    untried: list[Run] = [(row, plain) for row in rows]
-    beside = [run for run in untried if run not in wrong][:BESIDE]
-    for candidates in (hypotheses_of(trial.spec), ignored(trial.spec, [case for case, _ in wrong])):
-        found = [h for h in candidates if _behaves(own, h, wrong, beside)]
+    failed = {seen.case for seen in wrong}
+    beside = [_seen(own, (row, plain)) for row in rows if row not in failed][:BESIDE]
+    every = [*wrong, *(seen for seen in beside if seen is not None)]
+    for candidates in (hypotheses_of(trial.spec), ignored(trial.spec, [seen.case for seen in wrong])):
+        found = [h for h in candidates if _behaves(own, h, wrong, every)]
         if found:
             return found[0].name if len(found) == 1 else ""
     return ""
+
+
+@dataclass
+class Seen:
+    """What a subject's parameters were after every step of a run."""
+
+    case: Case
+    scenario: Scenario
+    after: list[Tensor]
+
+
+def _seen(trial: Trial, run: Run) -> Seen | None:
+    """One run of the subject; None where it raises."""
+    try:
+        return Seen(*run, Training(trial, *run).run())
+    except Exception:  # then it has no numbers to compare
+        return None
 
 
 def _runs(trial: Trial, failing: Sequence[tuple[str, Case]]) -> list[Run]:
@@ -58,28 +78,40 @@ def _runs(trial: Trial, failing: Sequence[tuple[str, Case]]) -> list[Run]:
     return chosen
 
 
-def _off(trial: Trial, run: Run, target: Callable[..., Any] | None) -> bool:
-    """Whether the subject, or another target, leaves the budget of the trial's truth in this run; not if it raises."""
-    training = Training(trial, *run)
-    try:
-        got = training.run(target)
-    except Exception:  # then it has no numbers to compare
-        return False
-    return any(training.compare(got))
+def _off(trial: Trial, seen: Seen) -> bool:
+    """Whether a run leaves the budget of the trial's truth."""
+    return any(Training(trial, seen.case, seen.scenario).compare(seen.after))
 
 
-def _behaves(trial: Trial, hypothesis: Hypothesis, wrong: list[Run], beside: list[Run]) -> bool:
-    supposed = Supposed(trial, hypothesis)
+def _behaves(trial: Trial, hypothesis: Hypothesis, wrong: list[Seen], every: list[Seen]) -> bool:
+    """Whether the hypothesis trains as the subject did in every run, and not as the truth in those that are wrong."""
+    supposed = Supposed(trial, hypothesis, trial.device)
     try:
-        fits = all(not any(_compared(supposed, run)) for run in (*wrong, *beside))
+        exact = [_exact(trial, hypothesis, seen) for seen in every]
+        if not all(_near(trial, seen, e) for seen, e in zip(every, exact, strict=True)):
+            return False
+        return not any(_off(supposed, seen) for seen in every) and all(
+            _off(trial, e) for e, _ in zip(exact, wrong, strict=False)
+        )
     except Exception:  # a hypothesis that cannot be run there has nothing to say
         return False
-    return fits and all(_off(trial, run, hypothesis.operator) for run in wrong)
 
 
-def _compared(supposed: Supposed, run: Run) -> Iterator[Any]:
-    training = Training(supposed, *run)
-    yield from training.compare(training.run())
+def _exact(trial: Trial, hypothesis: Hypothesis, seen: Seen) -> Seen:
+    """The same run by the hypothesis in float64."""
+    training = Training(trial, seen.case, seen.scenario)
+    make = training.make(hypothesis.operator)
+    return replace(seen, after=seen.scenario(make, training.params("float64", "cpu"), training.grads))
+
+
+def _near(trial: Trial, seen: Seen, exact: Seen) -> bool:
+    """A quick look before any budget is measured: every parameter has moved about as far."""
+    start = Training(trial, seen.case, seen.scenario).start
+    for i, (a, b) in enumerate(zip(exact.after, seen.after, strict=True)):
+        moved = (a - start[i % len(start)]).abs()
+        if bool(((a - b.double().cpu()).abs() > COARSE * moved.max() + NOISE * a.abs().max()).any()):
+            return False
+    return True
 
 
 def ignored(spec: Spec, cases: list[Case]) -> Iterator[Hypothesis]:
