@@ -1,8 +1,8 @@
 """Writes docs/foreign.md and docs/torch_refs.md from what was found, `found.jsonl` beside this file.
 
-    python tests/foreign/foreign_judging.py --out tests/foreign/found.jsonl        # in an environment with the libraries
-    python tests/foreign/foreign_judging.py --torch --out tests/foreign/found.jsonl
-    python tests/foreign/foreign_tables.py
+python tests/foreign/foreign_judging.py --out tests/foreign/found.jsonl        # in an environment with the libraries
+python tests/foreign/foreign_judging.py --torch --out tests/foreign/found.jsonl
+python tests/foreign/foreign_tables.py
 """
 
 from __future__ import annotations
