@@ -23,8 +23,11 @@ Call = tuple[tuple[Any, ...], dict[str, Any]]
 _OPEN = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
 
-class NotOfferedError(Exception):
-    """A case needs an argument, or a value of one, that the subject does not offer."""
+class NotOfferedError(BaseException):
+    """A case needs an argument, or a value of one, that the subject does not offer.
+
+    It ends the case: like Ctrl-C, nobody's `except Exception` takes it for something that the subject raised.
+    """
 
 
 def signature(target: Any) -> inspect.Signature | None:

@@ -185,3 +185,14 @@ class LooksAtItsWeight(nn.GroupNorm):
         super().__init__(*args, **kwargs)
         if self.weight is not None and self.weight.numel() and self.weight[0].item() != 1:
             raise ValueError(f"weight must begin with 1, got {self.weight[0]}")
+
+
+@differs("LayerNorm", only="signature", why="the default of eps is another library's")
+class SmallerEps(torch.nn.LayerNorm):
+    def __init__(self, normalized_shape, eps=1e-6, elementwise_affine=True, bias=True, device=None, dtype=None):
+        super().__init__(normalized_shape, eps, elementwise_affine, bias, device, dtype)
+
+
+@differs("functional.gelu", only="signature", why="the tanh form is not offered")
+def erf_only(input):
+    return torch.nn.functional.gelu(input)

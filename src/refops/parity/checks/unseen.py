@@ -58,6 +58,6 @@ def _answers(trial: Trial, case: Case, *, watched: bool) -> list[Tensor]:
     if watched:
         with torch.no_grad():
             return trial.call(subject, case, trial.inputs(case))
-    args, kwargs = fill(case.call, iter([t.detach() for t in trial.inputs(case)]))
+    args, kwargs = subject.bound(*fill(case.call, iter([t.detach() for t in trial.inputs(case)])))
     seed_global(case.seed)
     return flatten(unwatched(subject.function, args, kwargs))

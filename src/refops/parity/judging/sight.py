@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from refops.parity.binding import NotOfferedError
 from refops.parity.case import Case, dtype_of
 from refops.parity.hypotheses import Hypothesis
 from refops.parity.judging.budget import MANY_PROBES, PROBES, SLACK, Budget, ulp
@@ -84,7 +85,7 @@ def look(trial: Trial, case: Case, build: Callable[[Case], Instance] | None = No
     """What the subject, or what `build` builds, gives in a case, computed in `dtype`; None where it raises."""
     try:
         return _look(trial, case, build or trial.build_subject, dtype or case.dtype)
-    except Exception:  # whatever it raises, there are no numbers to look at
+    except (Exception, NotOfferedError):  # whatever it raises, there are no numbers to look at
         return None
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 from torch.optim import Optimizer
 
+from refops.parity.binding import NotOfferedError
 from refops.parity.case import Case
 from refops.parity.hypotheses import Hypothesis, hypotheses_of
 from refops.parity.judging.scenarios import Scenario, by_closure, expanded, nudged, plain, regrouped, scheduled
@@ -59,7 +60,7 @@ def _seen(trial: Trial, run: Run) -> Seen | None:
     """One run of the subject; None where it raises."""
     try:
         return Seen(*run, Training(trial, *run).run())
-    except Exception:  # then it has no numbers to compare
+    except (Exception, NotOfferedError):  # then it has no numbers to compare
         return None
 
 
