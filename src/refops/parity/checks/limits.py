@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
 from functools import partial
 
@@ -14,6 +15,7 @@ from refops.parity.checks import check
 from refops.parity.judging.budget import MANY_PROBES, PROBES
 from refops.parity.judging.enlarge import SMALL, lengths, longest, rewritings, thinned
 from refops.parity.judging.runner import Runner
+from refops.parity.judging.shrink import _replaced, _whole_numbers
 from refops.parity.judging.trial import DOUBTFUL, Trial
 from refops.parity.matching import matched
 from refops.parity.record import Finding
@@ -22,6 +24,7 @@ from refops.parity.subject import Instance, Operator
 # Past the blocks and grids kernels are written for, by one block more: what is left out then counts in every sum.
 SIZES = (66_561, 33_793, 17_409, 9_217, 5_121, 3_073, 1_153)
 WORK = {False: 3e6, True: 3e7}  # numbers a case may handle, at the quick and at the full level
+SHORT, SECONDS = 113, 10.0  # a length tried first, and what the long one may then be expected to take
 MANY = 4_000  # numbers at the small size at which native is asked
 ROWS = 4  # rows looked at until one has axes that can be made long
 
@@ -90,6 +93,8 @@ def _accepts(runner: Runner, case: Case) -> bool:
 @check(cases=past_limits)
 def limits(trial: Trial, case: Case) -> Iterator[Finding]:
     """Nothing is left out past the sizes of blocks and grids: 1,024, 8,192, 65,535 rows, 65,536 columns."""
+    if not _in_time(trial, case):
+        return
     native = trial.build_native(case)
     subject = trial.build_subject(case, native)
     outputs = trial.call(subject, case, trial.inputs(case))
@@ -100,6 +105,18 @@ def limits(trial: Trial, case: Case) -> Iterator[Finding]:
     far = [not _beside(w, g, numbers) for w, g in zip(wanted, got, strict=False)]
     if len(wanted) != len(got) or any(far):
         yield from _judged(trial, case, far, got)
+
+
+def _in_time(trial: Trial, case: Case) -> bool:
+    """Whether a subject that goes through an axis entry by entry comes to an end; to be slow is no fault."""
+    size = max((n for n in _whole_numbers((case.init, case.call)) if n in SIZES), default=0)
+    if not size:
+        return True  # a shrunk case
+    short = case.but(init=_replaced(case.init, size, SHORT), call=_replaced(case.call, size, SHORT))
+    subject, inputs = trial.build_subject(short), trial.inputs(short)
+    started = time.perf_counter()
+    trial.call(subject, short, inputs)
+    return (time.perf_counter() - started) * size / SHORT < SECONDS
 
 
 def _judged(trial: Trial, case: Case, far: list[bool], got: list[Tensor | None]) -> Iterator[Finding]:
