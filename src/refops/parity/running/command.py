@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import torch
 
+from refops.parity.judging.chance import run_seed
 from refops.parity.judging.item import items
 from refops.parity.record import Record, write_records
 from refops.parity.running import suite
@@ -44,6 +45,7 @@ def main_check(options: CheckOptions) -> int:
     run.strict = options.foreign and any(subject.strict for _, subject in subjects)
     run.accepted = {kind: why for _, subject in subjects for kind, why in subject.domain.accepted.items()}
     started = time.perf_counter()
+    run_seed()  # drawn here, so that the workers inherit it
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers side by side: one thread each
     torch.set_num_threads(1)
     code = pytest.main(arguments(options, asked), plugins=[run])
@@ -186,6 +188,7 @@ def about(options: CheckOptions) -> dict[str, str]:
         "python": sys.version.partition(" ")[0],
         "device": f"{options.device} ({name})",
         "level": options.level,
+        "seed": str(run_seed()),
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
 
