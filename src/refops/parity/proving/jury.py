@@ -57,6 +57,7 @@ FIRST: tuple[str, ...] = (
 )
 FIRST += ("meta", "forward_mode", "state", "keys", "signature")
 
+PYTEST = ("-x", "-q", "-n", "0", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "--assert=plain")
 ALWAYS = {"optim": "optim/test_*.py", "shapes": "shapes/test_defaults.py", "nn": "test_drop_in.py"}
 
 Pair = tuple[Item, Operator]
@@ -237,7 +238,11 @@ def install(mutant: Mutant) -> None:
 
 
 def by_tests(mutant: Mutant, folder: Path) -> Outcome:
-    """The second line: the examples of the module, then the tests that import it."""
+    """The second line: the examples of the module, then the tests that import it.
+
+    Raises:
+        RuntimeError: if they cannot be run.
+    """
     files = tests_of(mutant, folder)
 
     def work() -> tuple[str, ...]:
@@ -249,11 +254,12 @@ def by_tests(mutant: Mutant, folder: Path) -> Outcome:
             module = importlib.import_module(module_of(mutant))
             if doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE).failed:
                 return ("examples",)
-            options = ("-x", "-q", "-n", "0", "-p", "no:cacheprovider", "--assert=plain", f"--rootdir={folder}")
-            code = pytest.main([*options, *map(str, files)]) if files else 0
-        return ("tests",) if code in (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED) else ("",)
+            code = pytest.main([*PYTEST, f"--rootdir={folder}", *map(str, files)]) if files else 0
+        return ("" if code == 0 else "tests" if code in (1, 2) else f"pytest ended with {code!r}",)
 
     by = forked(work)[0]
+    if by.startswith("pytest"):
+        raise RuntimeError(f"folder must hold tests that can be run, got {folder}: {by}")
     return Outcome(mutant, by, "", " ".join(f.name for f in files) if by == "tests" else "")
 
 

@@ -29,7 +29,7 @@ END = "<!-- table: end -->"
 def judge_all(
     chosen: list[Mutant], folder: Path, tell: Callable[[Outcome, int], None] = lambda outcome, left: None
 ) -> list[Outcome]:
-    """Judge mutants, spec by spec: the likely items of the nearest specs, then the others, then the tests."""
+    """Judge mutants, spec by spec: the likely items of the nearest specs, then tests, then the other items."""
     jury, alive, done = Jury(), dict.fromkeys(chosen), dict[Mutant, Outcome]()
 
     def settle(outcome: Outcome) -> None:
@@ -38,13 +38,16 @@ def judge_all(
             del alive[outcome.mutant]
             tell(outcome, len(alive))
 
-    for likely, count in ((True, LIKELY_OF), (False, ALL_OF)):
+    def by_specs(likely: bool, count: int) -> None:
         for turn in range(count):
             for name, mutants in _by_spec(jury, list(alive), turn).items():
                 for mutant in mutants:
                     settle(jury.judge(mutant, name, likely))
+
+    by_specs(likely=True, count=LIKELY_OF)
     for mutant in list(alive):
         settle(by_tests(mutant, folder))
+    by_specs(likely=False, count=ALL_OF)  # last, since all else is quicker
     return [done.get(m, Outcome(m)) for m in chosen]
 
 

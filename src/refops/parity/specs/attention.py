@@ -253,6 +253,7 @@ LAYER = Spec(
         Refusal(built(8, 2).on(real(5, 2, 8), real(7, 2, 8), real(6, 2, 8)), "value"),
         Refusal(built(8, 2).on(real(5, 2, 8), real(7, 2, 8), real(7, 8)), "value"),
         Refusal(built(8, 2, kdim=3).on(real(5, 2, 8), real(7, 2, 3), real(6, 2, 8)), "value"),
+        Refusal(built(8, 2, vdim=2).on(real(5, 2, 8), real(7, 2, 8), real(7, 2)), "value"),
         Refusal(built(8, 2, kdim=5).on(*sequences(5, 7, 2, 8)), "key"),
         Refusal(built(8, 2).on(*sequences(5, 7, 2, 8), flag(7, 2)), "key_padding_mask"),
         Refusal(built(8, 2).on(*sequences(5, 7, 2, 8), flag(7)), "key_padding_mask"),
