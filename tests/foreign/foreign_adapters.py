@@ -68,6 +68,33 @@ def channels_last_only(case: Case) -> bool:
     return labels is None or labels.kind in ("index", "literal") or len(_shapes(case)[0]) != 2
 
 
+def exact_ties(case: Case) -> bool:
+    """Not made for it: which of equal logits are kept is its own choice."""
+    return case.regime in ("ties", "zeros")
+
+
+def certain_drop(case: Case) -> bool:
+    """Not made for it: a rate of 1, for which the paper's formula does not drop all."""
+    return "1.0" in repr(case.call if case.init is None else case.init)
+
+
+def added_masks_only(case: Case) -> bool:
+    """Not made for it: a mask of booleans, where it adds its mask."""
+    masks = [draw for draw in case.call.draws() if draw.kind in ("flag", "literal")]
+    return any(mask.kind == "flag" or "True" in repr(mask.data) or "False" in repr(mask.data) for mask in masks)
+
+
+def some_kept(case: Case) -> bool:
+    """Not made for it: equal logits, or k = 0, which there keeps none."""
+    return exact_ties(case) or case.call.args[1:] == (0,) or case.call.keywords.get("k") == 0
+
+
+def square_if_causal(case: Case) -> bool:
+    """Not made for it: causal attention between lengths that differ, aligned at the end, not at the start."""
+    query, key = _shapes(case)[:2]
+    return ("True" in repr(case) and query[-2:-1] != key[-2:-1]) or len(query) != 4 or len(key) != 4
+
+
 def fixed_gelu(subject: Any) -> Callable[..., Any]:
     """A class that takes no arguments: it is the tanh form."""
 

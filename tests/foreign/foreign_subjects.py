@@ -13,11 +13,16 @@ from typing import Any
 from foreign_adapters import (
     INPLACE,
     WHOLE,
+    added_masks_only,
+    certain_drop,
     channels_last_only,
+    exact_ties,
     hard_labels_only,
     last_axis_only,
     matrix_and_labels,
     no_class_weights,
+    some_kept,
+    square_if_causal,
 )
 
 
@@ -58,6 +63,8 @@ def like(spec: str, *rows: Any, **claims: Any) -> list[Foreign]:
     return found
 
 
+PAPER = {"fixed": {"gamma": "paper"}, "unsupported": certain_drop}
+TIES = {"unsupported": exact_ties}
 RMS = {"arguments": {"normalized_shape": "hidden_size"}, "defaults": {"eps": 1e-6}, "unsupported": last_axis_only}
 T = "transformers.models"
 
@@ -197,30 +204,37 @@ LAYERS = [
     *like("Flatten", ("monai.networks.layers:Flatten", {"without": ("start_dim", "end_dim")})),
     *like(
         "DropBlock2d",
-        ("torchvision.ops:DropBlock2d", {"without": ("gamma",)}),
-        ("timm.layers:DropBlock2d", {"arguments": {"p": "drop_prob"}, "without": ("gamma",)}),
-        ("dropblock:DropBlock2D", {"arguments": {"p": "drop_prob"}, "without": ("gamma", "inplace")}),
+        ("torchvision.ops:DropBlock2d", {**PAPER}),
+        ("timm.layers:DropBlock2d", {"arguments": {"p": "drop_prob"}, **PAPER}),
+        ("dropblock:DropBlock2D", {"arguments": {"p": "drop_prob"}, "without": ("inplace",), **PAPER}),
     ),
-    *like("functional.drop_block2d", ("torchvision.ops:drop_block2d", {"without": ("gamma",)})),
+    *like("functional.drop_block2d", ("torchvision.ops:drop_block2d", {**PAPER})),
     *like(
         "functional.scaled_dot_product_attention",
-        ("x_transformers.attend:Attend", {"make": "attend", "without": ("dropout_p", "enable_gqa")}),
+        (
+            "x_transformers.attend:Attend",
+            {"make": "attend", "without": ("dropout_p", "enable_gqa"), "unsupported": square_if_causal},
+        ),
         (
             f"{T}.llama.modeling_llama:eager_attention_forward",
-            {"make": "eager_attention", "without": ("dropout_p", "is_causal", "enable_gqa")},
+            {
+                "make": "eager_attention",
+                "unsupported": added_masks_only,
+                "without": ("dropout_p", "is_causal", "enable_gqa"),
+            },
         ),
     ),
     *like("functional.local_attention", ("local_attention:LocalAttention", {"make": "local_attention"})),
     *like("ResidualMLP", ("timm.layers:Mlp", {"make": "timm_mlp"})),
     *like(
         "functional.top_k_filter",
-        ("transformers.generation.logits_process:TopKLogitsWarper", {"make": "warp_k"}),
-        ("x_transformers.autoregressive_wrapper:top_k", {"make": "x_top_k"}),
+        ("transformers.generation.logits_process:TopKLogitsWarper", {"make": "warp_k", **TIES}),
+        ("x_transformers.autoregressive_wrapper:top_k", {"make": "x_top_k", "unsupported": some_kept}),
     ),
     *like(
         "functional.top_p_filter",
-        ("transformers.generation.logits_process:TopPLogitsWarper", {"make": "warp_p"}),
-        ("x_transformers.autoregressive_wrapper:top_p", {"make": "x_top_p"}),
+        ("transformers.generation.logits_process:TopPLogitsWarper", {"make": "warp_p", **TIES}),
+        ("x_transformers.autoregressive_wrapper:top_p", {"make": "x_top_p", **TIES}),
     ),
     *like(
         "functional.temperature_softmax",

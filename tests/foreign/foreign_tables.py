@@ -15,9 +15,9 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-from foreign_subjects import SUBJECTS, Foreign
-from foreign_torch import TORCH_SUBJECTS
-from foreign_verified import VERIFIED
+from foreign_subjects import SUBJECTS, Foreign  # noqa: E402
+from foreign_torch import TORCH_SUBJECTS  # noqa: E402
+from foreign_verified import VERIFIED  # noqa: E402
 
 DOCS = HERE.parents[1] / "docs"
 FOUND = HERE / "found.jsonl"
@@ -67,16 +67,17 @@ def versions(subjects: list[Foreign], rows: dict[tuple[str, str], dict[str, Any]
     return ", ".join(f"{name} {version}".strip() for name, version in sorted(met.items()))
 
 
-ASKED = """Made by `python tests/foreign/foreign_tables.py` from `tests/foreign/found.jsonl`; the subjects and what each is
-taken to claim are in `tests/foreign`. Asked in float32 of values and gradients, and, where there are any, modes, buffers and randomness; of
-optimizers their steps, in every dtype. Everything that is called wrong was calculated again without the kit, see `test_truth.py` there."""
+ASKED = """Made by `python tests/foreign/foreign_tables.py` from `tests/foreign/found.jsonl`; the subjects and what each
+is taken to claim are in `tests/foreign`. Asked in float32 of values and gradients, and, where there are any, modes,
+buffers and randomness; of optimizers their steps (of torch's own, in every dtype). What is called wrong was calculated
+again without the kit, as the last column says."""
 
 FOREIGN = """# Other people's layers, losses and optimizers
 
 {asked}
 
-{versions}, beside torch 2.13.0 on the CPU. torchvision and what imports it: only the Python parts, its compiled operators do not
-load beside a CPU build of torch. {counted}.
+{versions}, beside torch 2.13.0 on the CPU. Of torchvision only the Python parts: its compiled operators do not load
+beside a CPU build of torch. {counted}.
 
 {table}"""
 

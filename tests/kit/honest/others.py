@@ -360,18 +360,24 @@ def einsum_attention(query, key, value, is_causal=False, *, scale=None):
     return torch.einsum("bhij,bhjd->bhid", sim.softmax(dim=-1), value)
 
 
-@honest("functional.top_k_filter", why="transformers: all below the k-th largest is removed")
+@honest(
+    "functional.top_k_filter",
+    why="lucidrains: the k largest scattered into a row of -inf; of equal ones any",
+    unsupported=lambda case: case.regime in ("ties", "zeros"),
+)
 def keep_top_k(logits, k):
     if not 1 <= k <= logits.shape[-1]:
         raise ValueError(f"k must be in 1..{logits.shape[-1]}, got {k}")
-    return logits.masked_fill(logits < torch.topk(logits, k)[0][..., -1, None], -float("inf"))
+    values, places = torch.topk(logits, k)
+    return torch.full_like(logits, -float("inf")).scatter(-1, places, values)
 
 
 @honest(
     "DropBlock2d",
     why="torchvision: draws of a uniform number, blocks by max pooling",
-    without=("gamma", "inplace"),
-    unsupported=images_only,
+    fixed={"gamma": "paper"},
+    without=("inplace",),
+    unsupported=lambda case: images_only(case) or "1.0" in repr(case.init),
 )
 class PooledDropBlock(nn.Module):
     def __init__(self, p=0.1, block_size=7):
@@ -385,7 +391,6 @@ class PooledDropBlock(nn.Module):
         size = min(self.block_size, h, w)
         gamma = self.p * h * w / (size**2 * (h - size + 1) * (w - size + 1))
         seeds = (torch.rand(n, c, h - size + 1, w - size + 1, device=input.device) < gamma).to(input.dtype)
-        pad = size // 2
-        seeds = F.pad(seeds, (pad, size - 1 - pad, pad, size - 1 - pad))
-        noise = 1 - F.max_pool2d(seeds, size, 1, size // 2)[..., :h, :w]
+        edge = size - 1  # a position is dropped if one of the seeds up to this far before it is set
+        noise = 1 - F.max_pool2d(F.pad(seeds, (edge, edge, edge, edge)), size, 1)
         return input * noise * (noise.numel() / (1e-6 + noise.sum()))

@@ -185,7 +185,7 @@ def gelu(x, approximate="none"):
     return x * 0.5 * (1 + torch.erf(x / 2**0.5))
 
 
-@honest("ReLU", why="where")
+@honest("ReLU", why="where; of finite numbers", unsupported=lambda case: case.regime == "nonfinite")
 class ReLU(nn.Module):
     def forward(self, x):
         return torch.where(x > 0, x, torch.zeros_like(x))

@@ -14,13 +14,13 @@ from torch.nn import Parameter
 from refops.parity.case import Arguments, Case
 from refops.parity.checks import check, differs
 from refops.parity.judging.scenarios import (
-    OTHERS,
     Gradients,
     by_closure,
     expanded,
     generated,
     grouped,
     nudged,
+    others,
     regrouped,
     scheduled,
     train,
@@ -73,9 +73,9 @@ def groups(trial: Trial, case: Case) -> Iterator[Finding]:
         yield from training.compare(training.run())
     params = training.params()
     optimizer = training.make()(grouped(params))
-    hyperparameters = {name: optimizer.param_groups[-1].get(name) for name in OTHERS}
-    if hyperparameters != OTHERS:
-        yield Finding(repr(case), f"param_groups[-1] must keep the group's own {OTHERS}, got {hyperparameters}")
+    hyperparameters = {name: optimizer.param_groups[-1].get(name) for name in others()}
+    if hyperparameters != others():
+        yield Finding(repr(case), f"param_groups[-1] must keep the group's own {others()}, got {hyperparameters}")
     missing = {k for g in optimizer.param_groups for k in g} - set(optimizer.param_groups[-1])
     if missing:
         message = f"every group must hold every hyperparameter, got one without {sorted(missing)}"

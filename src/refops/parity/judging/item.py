@@ -14,6 +14,7 @@ from refops.parity.case import Case
 from refops.parity.checks import Check, all_checks
 from refops.parity.judging.attempt import attempt, unsupported
 from refops.parity.judging.causes import cause_of
+from refops.parity.judging.scenarios import offering
 from refops.parity.judging.script import script
 from refops.parity.judging.shrink import numbers_in, shrink
 from refops.parity.judging.trial import Trial
@@ -79,7 +80,7 @@ def run_item(item: Item, subject: Operator, *, level: str = "quick", shrinking: 
     tf32 = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     try:
-        with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+        with warnings.catch_warnings(), torch.random.fork_rng(devices=[]), offering(subject):
             warnings.simplefilter("ignore")
             _run_cases(trial, item, record, shrinking)
     finally:

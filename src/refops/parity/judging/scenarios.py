@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -20,6 +21,7 @@ from torch.optim import Optimizer, lr_scheduler
 from refops.parity.binding import Binding
 from refops.parity.case import Case, dtype_of, fill
 from refops.parity.spec import Spec
+from refops.parity.subject import Operator
 
 # One expression each, over z (standard normal), u (uniform), t (steps so far) and info (torch.finfo of the dtype).
 STREAMS: dict[str, str] = {
@@ -75,11 +77,33 @@ def gradients(case: Case, shapes: tuple[torch.Size, ...]) -> Gradients:
     return [[one(t, i) for i in range(len(shapes))] for t in range(STEPS)]
 
 
+_ABSENT: set[str] = set()  # what the subject being judged does not offer
+
+
+@contextmanager
+def offering(subject: Operator) -> Iterator[None]:
+    """While this subject is judged, its second group, and native's, has only hyperparameters that it offers."""
+    binding = subject.construction() if subject.kind == "optimizer" else None
+    absent = set() if binding is None else {*binding.missing(), *binding.domain.without, *binding.settled()}
+    before = set(_ABSENT)
+    _ABSENT.update(absent & OTHERS.keys())
+    try:
+        yield
+    finally:
+        _ABSENT.clear()
+        _ABSENT.update(before)
+
+
+def others() -> dict[str, float]:
+    """The hyperparameters of the second parameter group."""
+    return {name: value for name, value in OTHERS.items() if name not in _ABSENT}
+
+
 def grouped(params: Sequence[Any]) -> list[dict[str, Any]]:
     """Two parameter groups with different hyperparameters, or one where there is but one parameter."""
     half = (len(params) + 1) // 2
     groups = [{"params": list(params[:half])}]
-    return groups + ([{"params": list(params[half:]), **OTHERS}] if params[half:] else [])
+    return groups + ([{"params": list(params[half:]), **others()}] if params[half:] else [])
 
 
 class Oracle(Optimizer):

@@ -19,7 +19,6 @@ from refops.parity.case import Arguments, Case, dtype_of
 from refops.parity.judging.budget import MANY_PROBES, PROBES, Budget, budgets
 from refops.parity.judging.draw import lay, seed_of
 from refops.parity.judging.scenarios import (
-    OTHERS,
     STEPS,
     STREAMS,
     Gradients,
@@ -28,6 +27,7 @@ from refops.parity.judging.scenarios import (
     gradient_seed,
     gradients,
     maker,
+    others,
     plain,
     snapshot,
     truth_maker,
@@ -71,7 +71,13 @@ class Training:
 
     def expected(self, probes: int = PROBES) -> list[Budget]:
         """A budget for all parameters after every step; kept, since many subjects are asked the same."""
-        key = (self.trial.spec.name, repr(self.case), self.trial.device, self.scenario.__name__, str(probes))
+        key = (
+            self.trial.spec.name,
+            repr(self.case),
+            self.trial.device,
+            self.scenario.__name__,
+            f"{probes} {[*others()]}",
+        )
         if key not in _EXPECTED:
             try:
                 _EXPECTED[key] = self._expected(probes)
@@ -205,7 +211,7 @@ def script_lines(spec: Spec, case: Case, line: str, name: str) -> list[str]:
             start = f"(torch.tensor({draw.data}) if i == {i} else {start})"
     skip = " if (t + i) % 3 != 1 else None" if case.regime == "missing" else ""
     half = (len(draws) + 1) // 2
-    groups = f"{{'params': ps[:{half}]}}" + (f", {{'params': ps[{half}:], **{OTHERS}}}" if draws[half:] else "")
+    groups = f"{{'params': ps[:{half}]}}" + (f", {{'params': ps[{half}:], **{others()}}}" if draws[half:] else "")
     makers = [f"train(lambda ps: {_construction(case, name)}, low)"]
     if spec.native is not None:
         makers.insert(0, f"train(lambda ps: {_construction(case, f'torch.{spec.name}')}, torch.float64)")

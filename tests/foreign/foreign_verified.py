@@ -1,0 +1,1 @@
+VERIFIED: dict[tuple[str, str], str] = {}
