@@ -15,6 +15,7 @@ import torch
 from refops.parity.case import Case
 from refops.parity.hypotheses import Hypothesis, hypotheses_of
 from refops.parity.judging.diagnoses import arithmetic, by_grad_mode, patterns
+from refops.parity.judging.draw import numbers
 from refops.parity.judging.presumed import presumed
 from refops.parity.judging.shrink import numbers_in
 from refops.parity.judging.sight import Sight, Supposed, differs, fits, judged, look
@@ -59,8 +60,8 @@ def _cause(trial: Trial, failing: Failing) -> str:
     said = arithmetic(trial, failing, plain, wrong)
     if said or not wrong:
         return said or by_grad_mode(plain, sights)
-    known = {repr(s.case) for s in sights}
-    beside = [row for row in _beside(plain) if repr(row) not in known and (_floating(row) or not _floating(chosen[0]))]
+    known, whole = {repr(s.case) for s in sights}, not any(_floating(s.case) for s in wrong)
+    beside = [row for row in _beside(plain) if repr(row) not in known and (_floating(row) or whole)]
     sights += _sights(plain, beside[:BESIDE], remembering)
     more: list[Sight] = []
     for candidates in (hypotheses_of(plain.spec), presumed(plain.spec, [s.case for s in wrong])):
@@ -103,7 +104,7 @@ def _beside(trial: Trial) -> list[Case]:
 
 def _floating(case: Case) -> bool:
     """Whether it is given floating numbers: what is right on whole ones may still be wrong on these."""
-    return any(draw.floating and draw.kind != "literal" for draw in case.call.draws())
+    return any(numbers(case, draw, 0).is_floating_point() for draw in case.call.draws() if draw.kind != "flag")
 
 
 def _sights(trial: Trial, cases: Iterable[Case], remembering: bool) -> Iterator[Sight]:
