@@ -10,12 +10,11 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from refops.parity.case import Case
+from refops.parity.case import Case, _whole_numbers, resized
 from refops.parity.checks import check
 from refops.parity.judging.budget import MANY_PROBES, PROBES
 from refops.parity.judging.enlarge import SMALL, lengths, longest, rewritings, thinned
 from refops.parity.judging.runner import Runner
-from refops.parity.judging.shrink import _replaced, _whole_numbers
 from refops.parity.judging.trial import DOUBTFUL, Trial
 from refops.parity.matching import matched
 from refops.parity.record import Finding
@@ -112,7 +111,7 @@ def _in_time(trial: Trial, case: Case) -> bool:
     size = max((n for n in _whole_numbers((case.init, case.call)) if n in SIZES), default=0)
     if not size:
         return True  # a shrunk case
-    short = case.but(init=_replaced(case.init, size, SHORT), call=_replaced(case.call, size, SHORT))
+    short = case.but(init=resized(case.init, size, SHORT), call=resized(case.call, size, SHORT))
     subject, inputs = trial.build_subject(short), trial.inputs(short)
     started = time.perf_counter()
     trial.call(subject, short, inputs)
