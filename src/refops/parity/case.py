@@ -116,6 +116,20 @@ class Arguments:
         return ", ".join([*map(repr, self.args), *(f"{k}={v!r}" for k, v in self.kwargs)])
 
 
+def whole_numbers(value: Any) -> Iterator[int]:
+    """Every whole number in a value: sizes, bounds of indices, arguments."""
+    if isinstance(value, Draw):
+        yield from value.shape
+        yield value.high
+    elif isinstance(value, Arguments):
+        yield from whole_numbers((value.args, [v for _, v in value.kwargs]))
+    elif isinstance(value, int) and not isinstance(value, bool):
+        yield value
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from whole_numbers(item)
+
+
 def resized(value: Any, old: int, new: int) -> Any:
     """The arguments with every whole number `old`, in shapes too, made `new`."""
     if isinstance(value, Draw):

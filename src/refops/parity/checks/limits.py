@@ -10,7 +10,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from refops.parity.case import Case, _whole_numbers, resized
+from refops.parity.case import Case, resized, whole_numbers
 from refops.parity.checks import check
 from refops.parity.judging.budget import MANY_PROBES, PROBES
 from refops.parity.judging.enlarge import SMALL, lengths, longest, rewritings, thinned
@@ -108,7 +108,7 @@ def limits(trial: Trial, case: Case) -> Iterator[Finding]:
 
 def _in_time(trial: Trial, case: Case) -> bool:
     """Whether a subject that goes through an axis entry by entry comes to an end; to be slow is no fault."""
-    size = max((n for n in _whole_numbers((case.init, case.call)) if n in SIZES), default=0)
+    size = max((n for n in whole_numbers((case.init, case.call)) if n in SIZES), default=0)
     if not size:
         return True  # a shrunk case
     short = case.but(init=resized(case.init, size, SHORT), call=resized(case.call, size, SHORT))

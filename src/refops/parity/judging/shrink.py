@@ -10,11 +10,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
-from refops.parity.case import DEFAULTS, Arguments, Case, Draw, resized
+from refops.parity.case import DEFAULTS, Arguments, Case, Draw, resized, whole_numbers
 from refops.parity.judging.attempt import attempt
 from refops.parity.record import Finding
 
@@ -72,7 +72,7 @@ def candidates(case: Case) -> Iterator[Case]:
         yield case.but(init=Arguments(init.args, init.kwargs[:i] + init.kwargs[i + 1 :]))
     for i, _ in enumerate(case.call.kwargs):
         yield case.but(call=Arguments(case.call.args, case.call.kwargs[:i] + case.call.kwargs[i + 1 :]))
-    values = sorted({n for n in _whole_numbers((case.init, case.call)) if n > 1}, reverse=True)
+    values = sorted({n for n in whole_numbers((case.init, case.call)) if n > 1}, reverse=True)
     for n in values:
         for smaller in dict.fromkeys((1, 2, n // 2, n - 1)):
             if smaller < n:
@@ -91,16 +91,3 @@ def _smaller_shapes(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
                 yield (*shape[:axis], smaller, *shape[axis + 1 :])
     if len(shape) > 1:
         yield shape[1:]
-
-
-def _whole_numbers(value: Any) -> Iterator[int]:
-    if isinstance(value, Draw):
-        yield from value.shape
-        yield value.high
-    elif isinstance(value, Arguments):
-        yield from _whole_numbers((value.args, [v for _, v in value.kwargs]))
-    elif isinstance(value, int) and not isinstance(value, bool):
-        yield value
-    elif isinstance(value, tuple | list):
-        for item in value:
-            yield from _whole_numbers(item)
