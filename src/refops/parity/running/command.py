@@ -68,7 +68,7 @@ def left(options: CheckOptions, asked: dict[str, Any]) -> str:
     if options.level != "quick":
         return ""
     more = suite.conformance(asked).left()
-    return f"left to --level full: {f'{more} more checks, and ' if more else ''}more cases in every check"
+    return f"left to --level full: {f'{more} more checks, and ' if more else ''}more cases in most"
 
 
 def arguments(options: CheckOptions, asked: dict[str, Any]) -> list[str]:

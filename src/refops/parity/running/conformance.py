@@ -24,6 +24,7 @@ from refops.parity.specs import all_specs, find
 from refops.parity.subject import Operator, kind_of
 
 OWN = ("value", "gradient", "shape", "dtype", "inputs", "refusals", "exceptions", "vmap", "primitives", "views")
+ONCE = ("compile", "forward_mode", "checkpoint", "limits")  # slow, and a matter of code that a family shares
 SORTS = {"module": "a class", "function": "a function", "optimizer": "an optimizer class"}
 
 
@@ -152,21 +153,21 @@ class Conformance:
         At the quick level what references judged together share is asked once. A function that is the forward pass of a
         module is asked in float32, and only what is its own, `OWN`: the module's items run it in every dtype and
         through every check. Of an operator in one, two and three dimensions, two are asked in every dtype, the others
-        in float32. One module of a family is compiled.
+        in float32. What is in `ONCE` is asked of one member of a family.
         """
         whole = self.level != "quick" or self.dtypes or self.checks
         called, once = (set(), set()) if whole else (self._called(), self._twins())
-        compiled: set[str] = set()
+        asked: set[tuple[str, str]] = set()
         for spec, subject in self.subjects:
             inner = spec.kind == "function" and spec.reference in called
             claimed = self.dtypes or tuple(subject.domain.dtypes)
             dtypes, checks = (("float32",), OWN) if inner else (claimed, self.checks)
             dtypes = ("float32",) if spec.name in once else dtypes
             for item in items(spec, subject, device=self.device, dtypes=dtypes, checks=checks, level=self.level):
-                if item.check.name == "compile" and subject.reference and not whole:
-                    if spec.family in compiled:
+                if item.check.name in ONCE and subject.reference and not whole:
+                    if (spec.family, item.check.name) in asked:
                         continue
-                    compiled.add(spec.family)
+                    asked.add((spec.family, item.check.name))
                 yield item, subject
 
     def left(self) -> int:
