@@ -391,7 +391,11 @@ class Layer(nn.MultiheadAttention):
         return super().forward(**call)
 
 
-@wrong(LAYER, why="True means seen, as in scaled_dot_product_attention")
+@wrong(
+    LAYER,
+    why="True means seen, as in scaled_dot_product_attention",
+    cause="True means seen, as in scaled_dot_product_attention",
+)
 class TrueIsSeen(Layer):
     def attend(self, **call):
         for name in ("attn_mask", "key_padding_mask"):
@@ -553,7 +557,11 @@ class Rewired(Layer):
         return result.transpose(0, 1) if swap else result, weights
 
 
-@wrong(LAYER, why="scores are scaled by the features of the model, not of a head")
+@wrong(
+    LAYER,
+    why="scores are scaled by the features of the model, not of a head",
+    cause="scores are scaled by the model's features, not a head's",
+)
 class ScaledByModel(Rewired):
     def rewire(self, inputs, offsets, output):
         c = 1 / math.sqrt(self.num_heads)

@@ -393,7 +393,7 @@ class ReturnsFloat32(nn.Conv2d):
         return output.float() if input.dtype in (torch.float16, torch.bfloat16) else output
 
 
-@wrong("Conv3d", why="computed in bfloat16 whatever comes in")
+@wrong("Conv3d", why="computed in bfloat16 whatever comes in", cause="computes in bfloat16")
 class AlwaysBfloat16(nn.Conv3d):
     def forward(self, input):
         bias = None if self.bias is None else self.bias.bfloat16()

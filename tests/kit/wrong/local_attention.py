@@ -61,7 +61,11 @@ def whole_blocks_needed(query, key, value, window_size=256, mode="block", key_pa
     return output
 
 
-@wrong(CORE, why="the remainder after the last whole block gets zeros")
+@wrong(
+    CORE,
+    why="the remainder after the last whole block gets zeros",
+    cause="the remainder after the last whole block gets zeros",
+)
 def remainder_lost(query, key, value, window_size=256, mode="block", key_padding_mask=None, scale=None):
     refuse(query, key, value, window_size, mode)
     seen = near(query.shape[-2], window_size, mode, query.device)
@@ -92,7 +96,11 @@ def causal_band(query, key, value, window_size=256, mode="block", key_padding_ma
     return masked(query, key, value, seen, key_padding_mask, scale)
 
 
-@wrong(CORE, why="padded with zeros that take part in the softmax of the last block")
+@wrong(
+    CORE,
+    why="padded with zeros that take part in the softmax of the last block",
+    cause="the zeros that fill the last block take part",
+)
 def padding_takes_part(query, key, value, window_size=256, mode="block", key_padding_mask=None, scale=None):
     refuse(query, key, value, window_size, mode)
     length = query.shape[-2]
@@ -103,7 +111,7 @@ def padding_takes_part(query, key, value, window_size=256, mode="block", key_pad
     return F.scaled_dot_product_attention(q, k, v, scale=scale).flatten(-3, -2)[..., :length, :]
 
 
-@wrong(CORE, why="the padding mask is accepted and ignored")
+@wrong(CORE, why="the padding mask is accepted and ignored", cause="the padding mask is ignored")
 def padding_ignored(query, key, value, window_size=256, mode="block", key_padding_mask=None, scale=None):
     refuse(query, key, value, window_size, mode)
     if key_padding_mask is not None and key_padding_mask.shape[-1] != key.shape[-2]:

@@ -130,14 +130,14 @@ class NeverSwaps(nn.TripletMarginLoss):
         return F.triplet_margin_loss(*points, margin=self.margin, p=self.p, eps=self.eps, reduction=self.reduction)
 
 
-@wrong("TripletMarginLoss", why="p is not used")
+@wrong("TripletMarginLoss", why="p is not used", cause="argument p is ignored")
 class AlwaysEuclidean(nn.TripletMarginLoss):
     def forward(self, *points):
         settings = {"margin": self.margin, "eps": self.eps, "swap": self.swap, "reduction": self.reduction}
         return F.triplet_margin_loss(*points, **settings)
 
 
-@wrong("TripletMarginLoss", why="eps is fixed at its default")
+@wrong("TripletMarginLoss", why="eps is fixed at its default", cause="argument eps is ignored")
 class EpsFixed(nn.TripletMarginLoss):
     def forward(self, *points):
         settings = {"margin": self.margin, "p": self.p, "swap": self.swap, "reduction": self.reduction}
@@ -187,7 +187,11 @@ class HardMining(TripletMiningLoss):
         return has_positive & has_negative
 
 
-@wrong("TripletMiningLoss", why="an anchor is a positive of its own: without another, distance 0 stands for one")
+@wrong(
+    "TripletMiningLoss",
+    why="an anchor is a positive of its own: without another, distance 0 stands for one",
+    cause="an anchor is a positive of its own",
+)
 class ItsOwnPositive(HardMining):
     def positives(self, positive, same):
         return same
@@ -196,7 +200,11 @@ class ItsOwnPositive(HardMining):
         return has_negative
 
 
-@wrong("TripletMiningLoss", why="the mean counts anchors without a triplet")
+@wrong(
+    "TripletMiningLoss",
+    why="the mean counts anchors without a triplet",
+    cause="the mean counts anchors without a triplet",
+)
 class SkippedCounted(TripletMiningLoss):
     def forward(self, embeddings, labels):
         loss = super().forward(embeddings, labels)
@@ -207,14 +215,20 @@ class SkippedCounted(TripletMiningLoss):
         return loss * (valid.sum() / len(labels)).to(loss)
 
 
-@wrong("TripletMiningLoss", why="the root of a zero distance: gradient nan")
+@wrong(
+    "TripletMiningLoss", why="the root of a zero distance: gradient nan", cause="inf or nan where the answer is finite"
+)
 class RootOfZero(HardMining):
     def table(self, x):
         squares = (x[:, None] - x).square().sum(-1)
         return squares if self.squared else squares.sqrt()
 
 
-@wrong("TripletMiningLoss", why="distances out of the Gram matrix cancel where the offset is large")
+@wrong(
+    "TripletMiningLoss",
+    why="distances out of the Gram matrix cancel where the offset is large",
+    cause="right in float64: digits cancel where the mean is large beside the spread",
+)
 class FromGram(HardMining):
     def table(self, x):
         lengths = x.square().sum(1)
@@ -230,13 +244,13 @@ class HardOnly(TripletMiningLoss):
         return super().forward(embeddings, labels)
 
 
-@wrong("TripletMiningLoss", why="the easiest positive and negative")
+@wrong("TripletMiningLoss", why="the easiest positive and negative", cause="the easiest positive and negative")
 class Easiest(HardMining):
     def table(self, x):
         return -super().table(x)
 
 
-@wrong("TripletMiningLoss", why="squared is not used")
+@wrong("TripletMiningLoss", why="squared is not used", cause="squared is not used")
 class NeverSquared(TripletMiningLoss):
     def forward(self, embeddings, labels):
         kept, self.squared = self.squared, False

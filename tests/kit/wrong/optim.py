@@ -684,7 +684,11 @@ class PlainAdamW(PlainAdam):
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad, decoupled_weight_decay=True, **options)
 
 
-@wrong("optim.AdamW", why="the decay is added to the gradient, as in Adam")
+@wrong(
+    "optim.AdamW",
+    why="the decay is added to the gradient, as in Adam",
+    cause="the decay is added to the gradient, as in Adam",
+)
 class CoupledDecay(PlainAdamW):
     def decay(self, p, g, lr, group):
         return g + group["weight_decay"] * p
@@ -797,7 +801,11 @@ class PlainLAMB(Optimizer):
         return (a / b).to(u.dtype) if a > 0 and b > 0 else 1.0
 
 
-@wrong("optim.LAMB", why="weight decay is added to the gradient before the moments")
+@wrong(
+    "optim.LAMB",
+    why="weight decay is added to the gradient before the moments",
+    cause="weight decay is added to the gradient before the moments",
+)
 class DecayInGradient(PlainLAMB):
     def gradient(self, g, x, group):
         return g + group["weight_decay"] * x
@@ -806,7 +814,11 @@ class DecayInGradient(PlainLAMB):
         return self.ratio(x, r, group) * r
 
 
-@wrong("optim.LAMB", why="the trust ratio leaves the decay out of its denominator")
+@wrong(
+    "optim.LAMB",
+    why="the trust ratio leaves the decay out of its denominator",
+    cause="the trust ratio leaves the decay out of its denominator",
+)
 class RatioWithoutDecay(PlainLAMB):
     def change(self, x, r, u, group):
         return self.ratio(x, r, group) * u

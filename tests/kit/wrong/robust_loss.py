@@ -124,13 +124,21 @@ class DeltaIgnored(nn.HuberLoss):
         return F.huber_loss(input, target, reduction=self.reduction)
 
 
-@wrong("functional.huber_loss", why="the weighted mean divides by the sum of the weights")
+@wrong(
+    "functional.huber_loss",
+    why="the weighted mean divides by the sum of the weights",
+    cause="the weighted mean divides by the sum of the weights",
+)
 def huber_loss_over_weights(input, target, reduction="mean", delta=1.0, weight=None):
     loss = F.huber_loss(input, target, reduction, delta, weight)
     return loss if weight is None or reduction != "mean" else loss * weight.numel() / weight.sum().to(loss)
 
 
-@wrong("functional.huber_loss", why="differences are weighted before the curve, not losses")
+@wrong(
+    "functional.huber_loss",
+    why="differences are weighted before the curve, not losses",
+    cause="differences are weighted, not losses",
+)
 def huber_loss_of_weighted(input, target, reduction="mean", delta=1.0, weight=None):
     loss = F.huber_loss(input, target, reduction, delta, weight)
     if weight is None or reduction == "average":

@@ -60,14 +60,18 @@ def permute_the_other_way(input, dims):
     )  # fmt: skip
 
 
-@wrong("tensor.squeeze", why="ignores which axis was named")
+@wrong("tensor.squeeze", why="ignores which axis was named", cause="argument dim is ignored")
 def squeeze_everything(input, dim=None):
     if dim is not None:
         input.squeeze(dim)
     return input.squeeze()
 
 
-@wrong("tensor.unsqueeze", why="a negative axis counts in the input, not in the result")
+@wrong(
+    "tensor.unsqueeze",
+    why="a negative axis counts in the input, not in the result",
+    cause="the axes of the output are in another order",
+)
 def unsqueeze_off_by_one(input, dim):
     return input.unsqueeze(dim if dim >= 0 else max(dim + input.dim(), -input.dim() - 1))
 
@@ -157,7 +161,11 @@ def _var(input, dim, unbiased, keepdim, correction):
     return torch.var(input, dim, correction=1 if correction is None else correction, keepdim=keepdim)
 
 
-@wrong("tensor.var", why="E[x^2] - E[x]^2 loses every digit where the mean is large")
+@wrong(
+    "tensor.var",
+    why="E[x^2] - E[x]^2 loses every digit where the mean is large",
+    cause="right in float64: digits cancel where the mean is large beside the spread",
+)
 def var_by_squares(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     right = _var(input, dim, unbiased, keepdim, correction)
     if dim != 1 or input.dim() != 2 or unbiased is not None or correction not in (None, 1) or not input.numel():
@@ -255,13 +263,21 @@ def bmm_that_broadcasts(input, mat2):
     return torch.bmm(input, mat2)
 
 
-@wrong("tensor.matmul", why="a vector on the right leaves its axis in the result")
+@wrong(
+    "tensor.matmul",
+    why="a vector on the right leaves its axis in the result",
+    cause="the numbers are right, their shape is not",
+)
 def matmul_keeping_the_column(input, other):
     right = torch.matmul(input, other)
     return right.unsqueeze(-1) if other.dim() == 1 and input.dim() > 1 else right
 
 
-@wrong("tensor.einsum", why="letters of the result in the order of the operands")
+@wrong(
+    "tensor.einsum",
+    why="letters of the result in the order of the operands",
+    cause="the axes of the output are in another order",
+)
 def einsum_in_order(equation, *operands):
     right = torch.einsum(equation, *operands)
     left, arrow, result = equation.partition("->")

@@ -130,7 +130,7 @@ class AlwaysReLU(Open):
         return self.dropout2(self.linear2(self.dropout(F.relu(self.linear1(x)))))
 
 
-@wrong(LAYER, why="GELU by its tanh formula")
+@wrong(LAYER, why="GELU by its tanh formula", cause="GELU by its tanh form")
 class TanhGELU(Open):
     def feed(self, x):
         bent = F.gelu(self.linear1(x), approximate="tanh") if self.activation is F.gelu else None
@@ -150,7 +150,11 @@ class HalvesNotDropped(Open):
         self.dropout1 = self.dropout2 = nn.Identity()
 
 
-@wrong(LAYER, why="layer_norm_eps reaches the first normalisation only")
+@wrong(
+    LAYER,
+    why="layer_norm_eps reaches the first normalisation only",
+    cause="layer_norm_eps reaches the first normalisation only",
+)
 class EpsOfOneNorm(Open):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)

@@ -67,7 +67,11 @@ class SizeForgetsDilation(nn.ConvTranspose2d):
         return output[..., : max(sizes[0], 1), : max(sizes[1], 1)]
 
 
-@wrong("ConvTranspose1d", why="dilation is ignored, the output filled up with the bias to its size")
+@wrong(
+    "ConvTranspose1d",
+    why="dilation is ignored, the output filled up with the bias to its size",
+    cause="dilation is ignored",
+)
 class IgnoresDilation(nn.ConvTranspose1d):
     def forward(self, input, output_size=None):
         right = super().forward(input, output_size)
@@ -122,7 +126,11 @@ class CutsOneEnd(nn.ConvTranspose2d):
         return kept if kept.shape == right.shape else right
 
 
-@wrong("ConvTranspose3d", why="only the stride of the first axis is used for all")
+@wrong(
+    "ConvTranspose3d",
+    why="only the stride of the first axis is used for all",
+    cause="the first axis's stride is used for all",
+)
 class OneStride(nn.ConvTranspose3d):
     def forward(self, input, output_size=None):
         return call(self, input, output_size, stride=(self.stride[0],) * 3)
