@@ -103,8 +103,13 @@ def test_the_documents_schedule():
 @pytest.mark.parametrize("tensor", [False, True])
 def test_plateaus_are_natives(options, seed, tensor):
     seen = metrics(seed)
-    own = run(ReduceLROnPlateau(optimizer(tensor=tensor), **options), seen=seen)
-    assert own == run(native.ReduceLROnPlateau(optimizer(tensor=tensor), **options), seen=seen)
+    ours, theirs = (kind(optimizer(tensor=tensor), **options) for kind in (ReduceLROnPlateau, native.ReduceLROnPlateau))
+    fresh = [{k: v for k, v in s.state_dict().items() if k not in ("_last_lr", "optimizer")} for s in (ours, theirs)]
+    assert fresh[0] == {k: fresh[1][k] for k in fresh[0]}
+    own = run(ours, seen=seen)
+    assert own == run(theirs, seen=seen)
+    counted = ("last_epoch", "num_bad_epochs", "cooldown_counter", "best")
+    assert [getattr(ours, name) for name in counted] == [getattr(theirs, name) for name in counted]
     assert "patience" not in options or own[-1] != own[0]
 
 

@@ -22,7 +22,7 @@ from refops.parity.subject import Operator
 
 Shapes = list[tuple[int, ...]]
 ERRORS = (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError, AssertionError, ZeroDivisionError)
-OF_TYPE = ("dtype", "scalar type", "not implemented for", "not supported", "are supported", "floating point", "be type")
+OF_TYPE = ("dtype", "scalar type", "not implemented for", "not supported", "types of", "floating point", "be type")
 """Words of errors that follow from the types of numbers."""
 
 

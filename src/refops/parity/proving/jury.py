@@ -58,7 +58,10 @@ FIRST: tuple[str, ...] = (
 FIRST += ("meta", "forward_mode", "state", "keys", "signature")
 
 PYTEST = ("-x", "-q", "-n", "0", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "--assert=plain")
-ALWAYS = {"optim": "optim/test_*.py", "shapes": "shapes/test_defaults.py", "nn": "test_drop_in.py"}
+ALWAYS = {
+    "optim": ("optim/test_*.py",), "shapes": ("shapes/test_defaults.py",),
+    "nn": ("test_drop_in.py", "test_initial_values.py"),
+}  # fmt: skip
 
 Pair = tuple[Item, Operator]
 
@@ -273,5 +276,5 @@ def tests_of(mutant: Mutant, folder: Path) -> list[Path]:
         rf"from refops\.{package}\S* import .*\b{last}\b"
     )
     found = [p for p in sorted((folder / "tests").rglob("test_*.py")) if imports.search(p.read_text(encoding="utf-8"))]
-    own = sorted((folder / "tests").glob(ALWAYS[package])) if package in ALWAYS else []
+    own = [p for name in ALWAYS.get(package, ()) for p in sorted((folder / "tests").glob(name))]
     return list(dict.fromkeys([*found, *own]))
