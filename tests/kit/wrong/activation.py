@@ -7,7 +7,7 @@ from torch import nn
 from torch.autograd import Function
 from torch.nn import functional as F
 
-from refops.parity.proving.collection import wrong
+from refops.parity.proving.collection import differs, wrong
 
 
 def wide(x):
@@ -81,7 +81,7 @@ class BooleansAccepted(nn.ReLU):
         return super().forward(input.float() if input.dtype == torch.bool else input)
 
 
-@wrong("ReLU", only="copy", why="keeps a lambda, which cannot be pickled", cause="Can't pickle local object")
+@differs("ReLU", only="copy", why="keeps a lambda, which cannot be pickled", cause="Can't pickle local object")
 class HoldsLambda(nn.ReLU):
     def __init__(self, inplace=False):
         super().__init__(inplace)
@@ -153,7 +153,7 @@ class HardSigmoid(Real):
         return F.hardsigmoid(x)
 
 
-@wrong(
+@differs(
     "Sigmoid",
     only="dtype",
     why="half precision comes back as float32",
@@ -361,7 +361,7 @@ class WinnerTakesAll(nn.Softmax):
         return y if self.training else y.round()
 
 
-@wrong(
+@differs(
     "Softmax",
     only="vmap",
     why="looks at the numbers to decide",

@@ -9,7 +9,7 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from refops.parity.proving.collection import wrong
+from refops.parity.proving.collection import differs, wrong
 
 CORE = "functional.scaled_dot_product_attention"
 LAYER = "MultiheadAttention"
@@ -264,7 +264,7 @@ class UnmappedSoftmax(torch.autograd.Function):
         return y * (g - (g * y).sum(-1, keepdim=True))
 
 
-@wrong(
+@differs(
     CORE,
     why="the hand-derived gradient has no rule for vmap",
     only="vmap",
@@ -303,7 +303,7 @@ def mask_inverted_in_place(
     return native(query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa)
 
 
-@wrong(
+@differs(
     CORE,
     why="half precision comes back as float32",
     only="dtype",
@@ -325,7 +325,7 @@ def merged_by_view(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=F
     return native(query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa)
 
 
-@wrong(
+@differs(
     CORE,
     why="a look at the values for nan, which neither a compiler nor vmap can follow",
     cause="vmap over the inputs must work as native's does",
@@ -612,7 +612,7 @@ class KeysForValues(Rewired):
         return ((q, v, k) if k.shape == v.shape else (q, k, v)), offsets, output
 
 
-@wrong(
+@differs(
     LAYER,
     why="half precision comes back as float32",
     only="dtype",
@@ -682,7 +682,7 @@ class RoundsUp(Layer):
         super().__init__(embed_dim, fitting, *args, **kwargs)
 
 
-@wrong(LAYER, why="a lambda kept in the layer cannot be pickled", only="copy", cause="Can't pickle local object")
+@differs(LAYER, why="a lambda kept in the layer cannot be pickled", only="copy", cause="Can't pickle local object")
 class KeepsALambda(Layer):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)

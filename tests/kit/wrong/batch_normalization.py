@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from refops.nn.batch_normalization import BatchNorm2d as BatchReference
-from refops.parity.proving.collection import wrong
+from refops.parity.proving.collection import differs, wrong
 
 
 def wide(x):
@@ -191,7 +191,7 @@ class AcceptsOneValue(Batch2d):
         super().remember(mean, var, max(n, 2))
 
 
-@wrong("BatchNorm2d", why="one channel broadcasts against the statistics")
+@differs("BatchNorm2d", why="one channel broadcasts against the statistics")
 class BroadcastsChannels(Batch2d):
     def check(self, input):
         self.check_dtypes(input)

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from refops.nn.convolution import Conv2d as Reference
-from refops.parity.proving.collection import wrong
+from refops.parity.proving.collection import differs, wrong
 
 LOCK = threading.Lock()
 
@@ -342,7 +342,7 @@ class NegativeCrops(nn.Conv2d):
         return plain(self, padded(self, input))
 
 
-@wrong(
+@differs(
     "Conv2d", why="a kernel larger than the input gives an empty output", cause="must be refused for its kernel_size"
 )
 class EmptyForLargeKernels(nn.Conv2d):
@@ -381,7 +381,7 @@ class HalfAccumulator(Strict):
         return total if self.bias is None else total + self.bias[:, None, None]
 
 
-@wrong(
+@differs(
     "Conv2d",
     only="dtype",
     why="half precision comes out as float32",
@@ -503,14 +503,14 @@ class ContiguousOnly(nn.Conv2d):
         return super().forward(input.view(input.numel()).view(input.shape))
 
 
-@wrong("Conv2d", only="copy", why="it holds a lambda and cannot be pickled", cause="Can't pickle local object")
+@differs("Conv2d", only="copy", why="it holds a lambda and cannot be pickled", cause="Can't pickle local object")
 class HoldsLambda(nn.Conv2d):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.convolve = lambda input, weight, bias, layer=None: F.conv2d(input, weight, bias)
 
 
-@wrong(
+@differs(
     "Conv2d",
     only="vmap",
     why="the bias is added in place, so it cannot be mapped over alone",
@@ -540,7 +540,7 @@ class SecondReference(nn.Conv2d):
         return self._conv_forward(input, self.kernels[0], self.bias)
 
 
-@wrong(
+@differs(
     "Conv2d",
     only="autocast",
     why="under autocast it stays in float32",

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from refops.nn.dropout import Dropout as Reference
 from refops.nn.dropout import Dropout2d as Reference2d
-from refops.parity.proving.collection import wrong
+from refops.parity.proving.collection import differs, wrong
 
 
 class DropIn(Reference):
@@ -196,7 +196,7 @@ class KeepsMask(DropIn):
         self.register_buffer("mask", torch.ones(()))
 
 
-@wrong(
+@differs(
     "Dropout", only="copy", why="holds a generator, which cannot be pickled", cause="cannot pickle 'generator' object"
 )
 class HoldsGenerator(nn.Dropout):
@@ -339,7 +339,7 @@ def sleeping_dropout(input, p=0.5, training=False, inplace=False):
     return F.dropout(input, p, training, inplace)
 
 
-@wrong("functional.dropout", why="p is looked at only in training", cause="must be refused for its p")
+@differs("functional.dropout", why="p is looked at only in training", cause="must be refused for its p")
 def late_validation(input, p=0.5, training=True, inplace=False):
     return F.dropout(input, p, True, inplace) if training else input
 

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from refops.nn.embedding import Embedding as Reference
-from refops.parity.proving.collection import wrong
+from refops.parity.proving.collection import differs, wrong
 
 
 class DropIn(Reference):
@@ -209,7 +209,7 @@ class Scaled(nn.Embedding):
         return super().forward(input) * math.sqrt(self.embedding_dim)
 
 
-@wrong(
+@differs(
     "Embedding",
     why="half precision comes out as float32",
     cause="output[0] must be torch.bfloat16 on cpu, got torch.float32",
@@ -261,7 +261,7 @@ class TransposedTable(nn.Module):
         return F.embedding(input, self.table.t().contiguous(), *self.options)
 
 
-@wrong("Embedding", only="copy", why="holds a lambda, so it cannot be pickled", cause="Can't pickle local object")
+@differs("Embedding", only="copy", why="holds a lambda, so it cannot be pickled", cause="Can't pickle local object")
 class HoldsLambda(nn.Embedding):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from refops.nn.linear import Linear as Reference
-from refops.parity.proving.collection import wrong
+from refops.parity.proving.collection import differs, wrong
 
 
 class DropIn(Reference):
@@ -18,7 +18,7 @@ class DropIn(Reference):
         return "Linear"
 
 
-@wrong(
+@differs(
     "Linear",
     only="vmap",
     why="the bias is added in place, so it cannot be mapped over alone",
@@ -219,7 +219,7 @@ class UnregisteredBias(nn.Module):
         return output + self.offset[0].to(output) if self.offset else output
 
 
-@wrong("Linear", only="copy", why="holds a lambda, so it cannot be pickled", cause="Can't pickle local object")
+@differs("Linear", only="copy", why="holds a lambda, so it cannot be pickled", cause="Can't pickle local object")
 class HoldsLambda(nn.Linear):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -250,7 +250,7 @@ class CompiledWithoutBias(nn.Linear):
         return F.linear(input, self.weight) if torch.compiler.is_compiling() else super().forward(input)
 
 
-@wrong(
+@differs(
     "Linear",
     only="autocast",
     why="switches autocast off around its product",

@@ -5,7 +5,7 @@ from torch import nn
 from torch.autograd import Function
 from torch.nn import functional as F
 
-from refops.parity.proving.collection import wrong
+from refops.parity.proving.collection import differs, wrong
 
 
 def wide(x):
@@ -208,7 +208,7 @@ class SmoothingCut(nn.CrossEntropyLoss):
         super().__init__(weight, size_average, ignore_index, reduce, reduction, min(label_smoothing, 1.0))
 
 
-@wrong(
+@differs(
     "CrossEntropyLoss",
     why="half precision gives a float32 loss",
     cause="output[0] must be torch.bfloat16 on cpu, got torch.float32",
@@ -238,7 +238,7 @@ class MeanInEval(nn.CrossEntropyLoss):
         return loss if self.training else loss.mean()
 
 
-@wrong(
+@differs(
     "CrossEntropyLoss",
     only="vmap",
     why="looks at the numbers to warn of nan",
@@ -250,7 +250,7 @@ class LooksAtNumbers(nn.CrossEntropyLoss):
         return loss if not bool(loss.isnan().any()) else loss * 1
 
 
-@wrong(
+@differs(
     "CrossEntropyLoss", only="copy", why="keeps a lambda, which cannot be pickled", cause="Can't pickle local object"
 )
 class HoldsLambda(nn.CrossEntropyLoss):
@@ -445,7 +445,7 @@ def mse_loss_by_count(input, target, size_average=None, reduce=None, reduction="
     return loss if weight is None or reduction != "mean" else loss * (weight.sum() / weight.numel()).to(loss)
 
 
-@wrong("functional.mse_loss", why="a weight of another size broadcasts", cause="must be refused for its weight")
+@differs("functional.mse_loss", why="a weight of another size broadcasts", cause="must be refused for its weight")
 def mse_loss_broadcasting(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
     if weight is not None and weight.shape != input.shape:
         weight = weight.expand_as(input) if weight.dim() == input.dim() else weight

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from refops.nn.normalization import GroupNorm as GroupReference
 from refops.nn.normalization import LayerNorm as LayerReference
-from refops.parity.proving.collection import wrong
+from refops.parity.proving.collection import differs, wrong
 
 
 def wide(x):
@@ -191,7 +191,7 @@ class BackwardOnce(LastAxes):
         return OnceOnly.apply(x, axes, self.eps)[0]
 
 
-@wrong(
+@differs(
     "LayerNorm",
     why="half precision with float32 weights comes out in float32",
     cause="output[0] must be torch.bfloat16 on cpu, got torch.float32",
@@ -248,7 +248,7 @@ class FirstSixtyFour(nn.LayerNorm):
         return torch.cat([output[:64], input[64:].to(output.dtype)])
 
 
-@wrong("LayerNorm", drop_in=True, why="bias=False still makes a bias", cause="state_dict must hold")
+@differs("LayerNorm", drop_in=True, why="bias=False still makes a bias", cause="state_dict must hold")
 class AlwaysABias(nn.LayerNorm):
     def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True, device=None, dtype=None):
         super().__init__(normalized_shape, eps, elementwise_affine, True, device, dtype)
@@ -279,7 +279,7 @@ class RemembersItsWeights(nn.LayerNorm):
         return F.layer_norm(input, self.normalized_shape, *self.aside, self.eps)
 
 
-@wrong("LayerNorm", only="copy", why="a lambda as an attribute cannot be pickled", cause="Can't pickle local object")
+@differs("LayerNorm", only="copy", why="a lambda as an attribute cannot be pickled", cause="Can't pickle local object")
 class HoldsALambda(nn.LayerNorm):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -289,7 +289,7 @@ class HoldsALambda(nn.LayerNorm):
         return self.finish(super().forward(input))
 
 
-@wrong(
+@differs(
     "LayerNorm",
     only="autocast",
     why="the weight as a matrix product, which autocast turns to half precision",
@@ -321,7 +321,7 @@ class KeepsStatistics(LastAxes):
         return (d + 0 * self.kept[key]) / torch.sqrt(((x - self.kept[key]) ** 2).mean(axes, keepdim=True) + self.eps)
 
 
-@wrong("LayerNorm", drop_in=True, why="parameters are called gamma and beta", cause="state_dict must hold")
+@differs("LayerNorm", drop_in=True, why="parameters are called gamma and beta", cause="state_dict must hold")
 class GammaAndBeta(nn.Module):
     def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True, device=None, dtype=None):
         super().__init__()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
-from refops.parity.proving.collection import wrong
+from refops.parity.proving.collection import differs, wrong
 
 RULES = {kind: torch.no_grad()(inspect.unwrap(kind.step)) for kind in (SGD, Adam, AdamW)}  # native, without its hooks
 
@@ -255,7 +255,7 @@ class BuffersById(PlainSGD):
         return g.add(b, alpha=group["momentum"]) if group["nesterov"] else b
 
 
-@wrong("optim.SGD", only="resume", why="a function in the groups: the checkpoint does not load with weights_only")
+@differs("optim.SGD", only="resume", why="a function in the groups: the checkpoint does not load with weights_only")
 class FunctionInState(PlainSGD):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -278,7 +278,7 @@ class KeepsLearningRate(PlainSGD):
             group["lr"] = lr
 
 
-@wrong("optim.SGD", only="gradients", why="zero_grad always fills zeros, so unused parameters keep moving")
+@differs("optim.SGD", only="gradients", why="zero_grad always fills zeros, so unused parameters keep moving")
 class ZeroGradFills(PlainSGD):
     def zero_grad(self, set_to_none=True):
         super().zero_grad(set_to_none=False)
@@ -595,7 +595,7 @@ class CountLostOnLoad(PlainAdam):
             state["step"] = torch.zeros_like(state["step"])
 
 
-@wrong("optim.Adam", only="exchange", drop_in=True, why="the moments are called m and v in the state")
+@differs("optim.Adam", only="exchange", drop_in=True, why="the moments are called m and v in the state")
 class OtherNames(PlainAdam):
     pairs = (("exp_avg", "m"), ("exp_avg_sq", "v"))
 
@@ -612,7 +612,7 @@ class OtherNames(PlainAdam):
         super().load_state_dict({**state_dict, "state": renamed})
 
 
-@wrong(
+@differs(
     "optim.Adam",
     only="exchange",
     drop_in=True,
@@ -655,7 +655,7 @@ class RefusesComplex(PlainAdam):
         super().update(p, group)
 
 
-@wrong(
+@differs(
     "optim.Adam",
     only="sparse",
     drop_in=True,

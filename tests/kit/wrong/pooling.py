@@ -465,7 +465,7 @@ class HalfSums(nn.AvgPool2d):
         return total / (h * w)
 
 
-@wrong(
+@differs(
     "AvgPool1d",
     why="half precision comes out as float32",
     cause="output[0] must be torch.bfloat16 on cpu, got torch.float32",
@@ -506,7 +506,7 @@ class BatchesOnly(nn.MaxPool2d):
         return super().forward(input.reshape(n, c, h, w))
 
 
-@wrong("AvgPool3d", why="an empty batch is refused: the first image is looked at")
+@differs("AvgPool3d", why="an empty batch is refused: the first image is looked at")
 class NeverEmpty(nn.AvgPool3d):
     def forward(self, input: Tensor) -> Tensor:
         if not input[0].numel():
@@ -576,7 +576,7 @@ class PadsOnce(nn.AvgPool2d):
         return output
 
 
-@wrong("AvgPool1d", why="keeps a lambda, which cannot be pickled", only="copy", cause="Can't pickle local object")
+@differs("AvgPool1d", why="keeps a lambda, which cannot be pickled", only="copy", cause="Can't pickle local object")
 class KeepsALambda(nn.AvgPool1d):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -586,7 +586,7 @@ class KeepsALambda(nn.AvgPool1d):
         return self.pool(input)
 
 
-@wrong(
+@differs(
     "AvgPool2d",
     why="a grouped convolution in disguise, which autocast lowers to half precision",
     only="autocast",
@@ -604,7 +604,7 @@ class ByConvolution(nn.AvgPool2d):
         return F.conv2d(input, ones, None, self.stride, self.padding, 1, c) / (h * w)
 
 
-@wrong(
+@differs(
     "MaxPool2d",
     why="writes into an output made beforehand, which vmap cannot",
     only="vmap",

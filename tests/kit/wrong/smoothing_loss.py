@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from refops.nn.loss.smoothing import LabelSmoothingCrossEntropy
-from refops.parity.proving.collection import wrong
+from refops.parity.proving.collection import differs, wrong
 
 
 def wide(x):
@@ -90,7 +90,7 @@ def smoothing_weight_of_target(input, target, eps=0.1, rule="all", weight=None, 
     return (losses if reduction == "none" else losses.sum() / (w.sum() if reduction == "mean" else 1)).to(loss.dtype)
 
 
-@wrong("LabelSmoothingCrossEntropy", only="copy", why="keeps a lambda, which cannot be pickled")
+@differs("LabelSmoothingCrossEntropy", only="copy", why="keeps a lambda, which cannot be pickled")
 class HoldsLambda(LabelSmoothingCrossEntropy):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)

@@ -5,7 +5,7 @@ from torch.nn import functional as F
 
 from refops.functional.structured_dropout import drop_block2d
 from refops.nn.structured_dropout import DropBlock2d, DropConnect, SpatialDropout2d
-from refops.parity.proving.collection import wrong
+from refops.parity.proving.collection import differs, wrong
 
 
 @wrong(
@@ -100,7 +100,7 @@ class RowsOfImages(SpatialDropout2d):
         return F.dropout1d(input, self.p, self.training)
 
 
-@wrong("SpatialDropout2d", only="dtype", why="half precision comes out as float32")
+@differs("SpatialDropout2d", only="dtype", why="half precision comes out as float32")
 class FloatMaps(SpatialDropout2d):
     def forward(self, input):
         return super().forward(input.float() if input.dtype in (torch.float16, torch.bfloat16) else input)

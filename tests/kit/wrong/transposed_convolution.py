@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from refops.functional.convolution_matrix import convolution_matrix
 from refops.nn.separable_convolution import DepthwiseSeparableConv2d
 from refops.nn.transposed_convolution import ConvTranspose2d as Reference
-from refops.parity.proving.collection import wrong
+from refops.parity.proving.collection import differs, wrong
 
 
 class DropIn(Reference):
@@ -181,7 +181,7 @@ class AddsToOutputSize(nn.ConvTranspose1d):
         return F.pad(right, (0, extra))
 
 
-@wrong(
+@differs(
     "ConvTranspose2d",
     why="an output_size out of reach is cut to the nearest instead of refused",
     cause="must be refused for its output_size",
@@ -297,7 +297,7 @@ class HalfAccumulator(nn.ConvTranspose2d):
         return total if self.bias is None else total + self.bias[:, None, None]
 
 
-@wrong(
+@differs(
     "ConvTranspose2d",
     only="dtype",
     why="half precision comes out as float32",
@@ -363,7 +363,7 @@ class EmptiesInput(nn.ConvTranspose2d):
         return output
 
 
-@wrong(
+@differs(
     "ConvTranspose2d",
     only="autocast",
     why="under autocast it stays in float32",
