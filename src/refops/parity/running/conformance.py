@@ -24,7 +24,7 @@ from refops.parity.specs import all_specs, find
 from refops.parity.subject import Operator, kind_of
 
 OWN = ("value", "gradient", "shape", "dtype", "inputs", "refusals", "exceptions", "vmap", "primitives", "views")
-ONCE = ("compile", "forward_mode", "checkpoint", "limits", "meta", "strides")  # slow, and a matter of code that a family shares
+ONCE = ("compile", "forward_mode", "checkpoint", "limits", "meta", "strides")  # slow, and alike in a family
 SORTS = {"module": "a class", "function": "a function", "optimizer": "an optimizer class"}
 
 
