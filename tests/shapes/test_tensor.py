@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from refops.shapes import contraction
 from refops.shapes import tensor as shapes
 
 SHAPES = [(), (1,), (3,), (2, 3), (1, 3), (3, 1), (2, 1, 3), (2, 3, 4), (0, 3), (1, 1, 1)]
@@ -84,9 +85,9 @@ def test_slicing(input, entries, dots):
 def test_two_tensors(pair):
     x, y = map(empty, pair)
     agrees(lambda: shapes.broadcast_shape(*pair), lambda: torch.add(x, y))
-    agrees(lambda: shapes.matmul(*pair), lambda: torch.matmul(x, y))
-    agrees(lambda: shapes.mm(*pair), lambda: torch.mm(x, y))
-    agrees(lambda: shapes.bmm(*pair), lambda: torch.bmm(x, y))
+    agrees(lambda: contraction.matmul(*pair), lambda: torch.matmul(x, y))
+    agrees(lambda: contraction.mm(*pair), lambda: torch.mm(x, y))
+    agrees(lambda: contraction.bmm(*pair), lambda: torch.bmm(x, y))
     for dim in DIMS:
         agrees(lambda dim=dim: shapes.cat(pair, dim), lambda dim=dim: torch.cat([x, y], dim))
         agrees(lambda dim=dim: shapes.stack(pair, dim), lambda dim=dim: torch.stack([x, y], dim))
@@ -135,7 +136,7 @@ def test_einsum(data):
     dots = "..." if dotted and data.draw(st.booleans()) else ""
     equation = ",".join(terms) + ("" if result is None else "->" + result + dots)
     tensors = [torch.zeros(s) for s in operands]
-    agrees(lambda: shapes.einsum(equation, *operands), lambda: torch.einsum(equation, *tensors))
+    agrees(lambda: contraction.einsum(equation, *operands), lambda: torch.einsum(equation, *tensors))
 
 
 def test_documented_examples():
@@ -152,8 +153,8 @@ def test_documented_examples():
     assert shapes.split((5, 2), 2) == ((2, 2), (2, 2), (1, 2))
     assert shapes.split((5, 2), [1, 4]) == ((1, 2), (4, 2))
     assert shapes.sum((4, 5, 6), (2, 1)) == (4,)
-    assert shapes.mm((2, 3), (3, 3)) == (2, 3)
-    assert shapes.bmm((10, 3, 4), (10, 4, 5)) == shapes.matmul((10, 3, 4), (10, 4, 5)) == (10, 3, 5)
-    assert shapes.matmul((10, 20), (20, 30)) == (10, 30)
-    assert shapes.matmul((2, 3, 4), (2, 4, 5)) == (2, 3, 5)
+    assert contraction.mm((2, 3), (3, 3)) == (2, 3)
+    assert contraction.bmm((10, 3, 4), (10, 4, 5)) == contraction.matmul((10, 3, 4), (10, 4, 5)) == (10, 3, 5)
+    assert contraction.matmul((10, 20), (20, 30)) == (10, 30)
+    assert contraction.matmul((2, 3, 4), (2, 4, 5)) == (2, 3, 5)
     assert math.prod(shapes.view((4, 4), (16,))) == 16

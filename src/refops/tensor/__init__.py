@@ -4,13 +4,12 @@ Names and arguments are native torch's. Results that are views in torch are view
 """
 
 from refops.tensor.axes import expand, narrow, permute, select, squeeze, transpose, unsqueeze
+from refops.tensor.broadcasting import broadcast_shape, broadcast_tensors
 from refops.tensor.contraction import bmm, einsum, matmul, mm
 from refops.tensor.indexing import slicing
 from refops.tensor.joining import cat, chunk, split, stack
 from refops.tensor.pointwise import (
     add,
-    broadcast_shape,
-    broadcast_tensors,
     div,
     maximum,
     minimum,

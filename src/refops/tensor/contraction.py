@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from refops.tensor.axes import expand, permute, select, squeeze, unsqueeze
+from refops.tensor.broadcasting import broadcast_shape
 from refops.tensor.equation import aligned, parsed
-from refops.tensor.pointwise import broadcast_shape
 from refops.tensor.reductions import sum
 from refops.tensor.strides import numel
 from refops.tensor.views import reshape

@@ -7,79 +7,21 @@ Legend: *A, *B any axes, *S the shape both are expanded to.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from refops.hand_derived import HandDerived, call, keep
-from refops.tensor.axes import expand, select, unsqueeze
+from refops.tensor.axes import select, unsqueeze
+from refops.tensor.broadcasting import broadcast_shape, broadcast_tensors, expanded
 from refops.tensor.joining import stack
-from refops.tensor.strides import Ints, laid_like
+from refops.tensor.strides import laid_like
 
 __all__ = ["add", "broadcast_shape", "broadcast_tensors", "div", "maximum", "minimum", "mul", "sqrt", "sub", "where"]
 
 Number = int | float | bool | complex
 HALF = (torch.float16, torch.bfloat16)
-
-
-def broadcast_shape(*shapes: Sequence[int]) -> Ints:
-    """The shape that all are expanded to.
-
-    Native: `torch.broadcast_shapes`.
-
-    Shape:
-        From the right: 1 and n give n, n and n give n, a missing axis and n give n.
-
-    Raises:
-        RuntimeError: if two sizes differ and neither is 1.
-
-    Trap: (3,) and (3, 1) meet as (3, 3): a missing axis is always one on the left.
-
-    Source: https://docs.pytorch.org/docs/stable/notes/broadcasting.html
-
-    Example:
-        >>> broadcast_shape((3, 1), (4,)), broadcast_shape((5, 1, 4), (3, 1), ())
-        ((3, 4), (5, 3, 4))
-    """
-    rank = max([0, *[len(shape) for shape in shapes]])
-    result = [1] * rank
-    for shape in shapes:
-        for axis, n in enumerate(shape, start=rank - len(shape)):
-            if n != 1 and result[axis] not in (1, n):
-                raise RuntimeError(f"shapes must agree in every axis that is not 1, got {[tuple(s) for s in shapes]}")
-            result[axis] = result[axis] if n == 1 else n
-    return tuple(result)
-
-
-def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """Every tensor expanded to the shape they have in common.
-
-    Native: `torch.broadcast_tensors`.
-
-    Shape:
-        (*A), (*B), ... -> (*S) each.
-
-    Raises:
-        RuntimeError: if two sizes differ and neither is 1.
-
-    Trap: the results are views in which one number stands at many places.
-
-    Example:
-        >>> import torch
-        >>> [t.tolist() for t in broadcast_tensors(torch.tensor([1, 2]), torch.tensor([[3], [4]]))]
-        [[[1, 2], [1, 2]], [[3, 3], [4, 4]]]
-    """
-    return _expanded("tensors", *tensors)
-
-
-def _expanded(names: str, *tensors: Tensor) -> tuple[Tensor, ...]:
-    try:
-        size = broadcast_shape(*(t.shape for t in tensors))
-    except RuntimeError as error:
-        raise RuntimeError(f"{names} must have shapes that meet: {error}") from error
-    return tuple(expand(t, *size) if size else t for t in tensors)
 
 
 def add(input: Any, other: Any, *, alpha: Number = 1) -> Tensor:
@@ -391,7 +333,7 @@ def where(condition: Tensor, input: Any, other: Any) -> Tensor:
         for t in (input, other)
     )
     given = condition, x.to(dtype), y.to(dtype)
-    taken, x, y = _expanded("condition, input and other", *given)
+    taken, x, y = expanded("condition, input and other", *given)
     pair = stack([y, x], -1)  # (*S, 2)
     return laid_like(select(pair.gather(-1, unsqueeze(taken.to(torch.int64), -1)), -1, 0), *given)
 
@@ -407,7 +349,7 @@ def _meet(input: Any, other: Any, floating: bool = False) -> tuple[Any, Any, tor
     if floating and not (dtype.is_floating_point or dtype.is_complex):
         dtype = torch.get_default_dtype()
     if isinstance(input, Tensor) and isinstance(other, Tensor):
-        input, other = _expanded("input and other", input.to(dtype), other.to(dtype))
+        input, other = expanded("input and other", input.to(dtype), other.to(dtype))
     return input, other, dtype
 
 

@@ -563,11 +563,7 @@ class MeanInEvaluation(nn.MaxPool1d):
         return F.avg_pool1d(input, self.kernel_size, self.stride, self.padding, self.ceil_mode)
 
 
-@wrong(
-    "AvgPool2d",
-    why="pads by itself at the first call and forgets its padding on the way",
-    cause="must be the same in a second call, got another after other inputs",
-)
+@wrong("AvgPool2d", why="pads by itself at the first call and forgets its padding on the way")
 class PadsOnce(nn.AvgPool2d):
     def forward(self, input: Tensor) -> Tensor:
         output = super().forward(input)

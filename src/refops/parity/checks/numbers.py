@@ -19,7 +19,7 @@ from refops.parity.record import Finding
 from refops.parity.spec import Law
 from refops.parity.subject import Instance, Operator
 
-COARSE = ("ordinary", "large", "offset", "saturation", "subnormal")  # where range and precision of a dtype tell
+COARSE = ("ordinary", "large", "tiny", "offset", "saturation", "subnormal")  # where range and precision of a dtype tell
 
 
 def regimes(trial: Trial) -> Iterator[Case]:

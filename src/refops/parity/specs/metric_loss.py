@@ -12,6 +12,28 @@ from refops.functional import loss as F
 from refops.nn.loss import metric as nn
 from refops.parity.case import Case, Draw, built, called, flag, index, literal, real
 from refops.parity.spec import FINITE, Law, Refusal, Spec
+from refops.parity.specs._metric_loss_laws import (
+    all_alike,
+    all_of_them,
+    another_order,
+    another_order_of_things,
+    batch_split,
+    cross_entropy_of_cosines,
+    dissimilar_are_pushed,
+    equal_points,
+    length_is_nothing,
+    loners_have_no_triplet,
+    none_sums_to_sum,
+    one_triplet,
+    renamed,
+    scaled,
+    similar_are_squared,
+    swapped_is_no_less,
+    symmetric,
+    translation,
+    views_change_places,
+)
+from refops.parity.specs._metric_loss_oracles import contrastive_oracle, mining_oracle, view_oracle
 from refops.parity.specs.loss import FUNCTION, MODULE, REDUCTIONS, Build, Loss, Pair, Settings
 from refops.shapes import metric_loss as shapes
 
@@ -27,11 +49,6 @@ INFINITE = float("inf")
 def row(module: bool, *tensors: Draw, **settings: Any) -> Case:
     """One case: settings go to a module's constructor, or to the function."""
     return built(**settings).on(*tensors) if module else called(*tensors, **settings)
-
-
-def total(losses: Tensor, reduction: str) -> Tensor:
-    """The oracles' reduction."""
-    return losses if reduction == "none" else losses.sum() if reduction == "sum" else losses.mean()
 
 
 # -- contrastive -------------------------------------------------------------------------------------------------------
@@ -67,15 +84,6 @@ def contrastive_refusals(module: bool) -> tuple[Refusal, ...]:
         Refusal(row(module, x, y, t, reduction="average"), "reduction"),
         Refusal(row(module, index(4, 3, high=9), y, t), "input"),
     )
-
-
-def contrastive_oracle(
-    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 1.0, reduction: str = "mean"
-) -> Tensor:
-    """The two partial losses of the paper, chosen by the label; labels between the two mix them."""
-    d = torch.linalg.vector_norm(input1 - input2, dim=-1)
-    similar, dissimilar = 0.5 * d**2, 0.5 * torch.relu(margin - d) ** 2
-    return total(torch.lerp(similar, dissimilar, target.to(d.dtype)), reduction)
 
 
 # -- triplets ----------------------------------------------------------------------------------------------------------
@@ -169,38 +177,6 @@ def mining_refusals(module: bool) -> tuple[Refusal, ...]:
     )
 
 
-def _between(x: Tensor, y: Tensor, squared: bool) -> Tensor:
-    return ((x - y) ** 2).sum(-1) if squared else torch.linalg.vector_norm(x - y, dim=-1)
-
-
-def mining_oracle(
-    embeddings: Tensor, labels: Tensor, margin: float = 1.0, mining: str = "hard", squared: bool = False,
-    reduction: str = "mean",
-) -> Tensor:  # fmt: skip
-    """Anchor by anchor, in plain loops over what the papers let one choose from."""
-    n = len(embeddings)
-    known, label = _between(embeddings.detach()[:, None], embeddings.detach(), squared).tolist(), labels.tolist()
-    shape = (n,) * (1 + MINING.index(mining))
-    chosen: dict[tuple[int, ...], tuple[int, int, int]] = {}
-    for a in range(n):
-        positives = [i for i in range(n) if label[i] == label[a] and i != a]
-        negatives = [i for i in range(n) if label[i] != label[a]]
-        if mining == "hard" and positives and negatives:
-            chosen[(a,)] = a, max(positives, key=known[a].__getitem__), min(negatives, key=known[a].__getitem__)
-        for p in positives if mining != "hard" else ():
-            farther = [i for i in negatives if known[a][i] > known[a][p]]
-            if mining == "semi-hard" and farther:
-                chosen[a, p] = a, p, min(farther, key=known[a].__getitem__)
-            elif mining == "all":
-                chosen |= {(a, p, i): (a, p, i) for i in negatives}
-    losses = embeddings.new_zeros(shape) + embeddings.sum() * 0
-    if chosen:
-        a, p, i = embeddings[torch.tensor(list(chosen.values())).T]  # three times (triplets, D)
-        hinges = (margin + _between(a, p, squared) - _between(a, i, squared)).clamp(min=0)
-        losses = losses.index_put(tuple(torch.tensor(list(chosen)).T), hinges)
-    return losses if reduction == "none" else losses.sum() / (max(len(chosen), 1) if reduction == "mean" else 1)
-
-
 # -- views -------------------------------------------------------------------------------------------------------------
 
 
@@ -235,18 +211,6 @@ def view_refusals(module: bool) -> tuple[Refusal, ...]:
     )
 
 
-def view_oracle(z1: Tensor, z2: Tensor, temperature: float = 0.5, reduction: str = "mean") -> Tensor:
-    """View by view: the softmax over the cosines with all the others."""
-    pairs = len(z1)
-    views = torch.stack([z / z.norm() if bool((z != 0).any()) else z * 0 for z in (*z1, *z2)])
-    losses = []
-    for i, view in enumerate(views):
-        others = [j for j in range(2 * pairs) if j != i]
-        cosines = views[others] @ view
-        losses.append(-(cosines / temperature).log_softmax(0)[others.index((i + pairs) % (2 * pairs))])
-    return total(torch.stack(losses), reduction)
-
-
 class Oracle(torch.nn.Module):
     """An oracle's function as a module: the settings at construction."""
 
@@ -278,114 +242,6 @@ def laws(module: bool, *equations: Callable[..., Pair], inputs: tuple[Draw, ...]
         return lambda build, *tensors: equation(lambda **settings: made(build, **settings), *tensors)
 
     return tuple(Law(equation.__name__.replace("_", " "), bound(equation), inputs) for equation in equations)
-
-
-def none_sums_to_sum(make: Callable[..., Loss], *tensors: Tensor) -> Pair:
-    """The sum is that of the single losses."""
-    return make(reduction="none")(*tensors).sum(), make(reduction="sum")(*tensors)
-
-
-def batch_split(make: Callable[..., Loss], *tensors: Tensor) -> Pair:
-    """The losses of a batch are those of its parts."""
-    parts = [make(reduction="none")(*(t[part] for t in tensors)) for part in (slice(33), slice(33, None))]
-    return torch.cat(parts), make(reduction="none")(*tensors)
-
-
-def translation(make: Callable[..., Loss], x: Tensor, y: Tensor, t: Tensor) -> Pair:
-    """Only differences matter."""
-    return make(margin=4.0)(x - y, y * 0, t), make(margin=4.0)(x, y, t)
-
-
-def symmetric(make: Callable[..., Loss], x: Tensor, y: Tensor, t: Tensor) -> Pair:
-    """The points of a pair may change places."""
-    return make(margin=4.0, reduction="none")(x, y, t), make(margin=4.0, reduction="none")(y, x, t)
-
-
-def similar_are_squared(make: Callable[..., Loss], x: Tensor, y: Tensor, t: Tensor) -> Pair:
-    """Label 0: half the squared distance, whatever the margin."""
-    return make(reduction="none")(x, y, t * 0), (x - y).square().sum(1) / 2
-
-
-def dissimilar_are_pushed(make: Callable[..., Loss], x: Tensor, y: Tensor, t: Tensor) -> Pair:
-    """Label 1, equal points: half the squared margin."""
-    return make(margin=3.0, reduction="none")(x, x, t * 0 + 1), x[:, 0] * 0 + 4.5
-
-
-def equal_points(make: Callable[..., Loss], a: Tensor, p: Tensor, n: Tensor) -> Pair:
-    """Positive and negative alike: the margin."""
-    return make(margin=3.0, reduction="none")(a, p, p), a[:, 0] * 0 + 3
-
-
-def swapped_is_no_less(make: Callable[..., Loss], a: Tensor, p: Tensor, n: Tensor) -> Pair:
-    """With swap: the larger of the two losses, of the anchor's negative and the positive's."""
-    settings = {"margin": 4.0, "eps": 0.0, "reduction": "none"}
-    pair = make(**settings)(a, p, n), make(**settings)(p, a, n)
-    return make(**settings, swap=True)(a, p, n), torch.maximum(*pair)
-
-
-def another_order(make: Callable[..., Loss], x: Tensor, labels: Tensor) -> Pair:
-    """Points in another order: losses in another order."""
-    left = make(reduction="none")(x.flip(0), labels.flip(0)).flip(0)
-    return left, make(reduction="none")(x, labels)
-
-
-def renamed(make: Callable[..., Loss], x: Tensor, labels: Tensor) -> Pair:
-    """Labels are but names."""
-    return make(mining="semi-hard")(x, 100 - 3 * labels), make(mining="semi-hard")(x, labels)
-
-
-def scaled(make: Callable[..., Loss], x: Tensor, labels: Tensor) -> Pair:
-    """Points and margin twice as large: loss twice as large."""
-    return make(margin=3.0)(2 * x, labels), 2 * make(margin=1.5)(x, labels)
-
-
-def one_triplet(make: Callable[..., Loss], x: Tensor, labels: Tensor) -> Pair:
-    """Where each anchor has one positive and one negative, mining finds just those; the third has no positive."""
-    x, pair = x[:3], labels.new_tensor(PAIR)
-    d = [(x[i] - x[j]).square().sum() for i, j in ((0, 1), (0, 2), (1, 2))]
-    settings = {"margin": 20.0, "squared": True}
-    return make(mining="hard", **settings)(x, pair), (40 + 2 * d[0] - d[1] - d[2]) / 2
-
-
-def all_of_them(make: Callable[..., Loss], x: Tensor, labels: Tensor) -> Pair:
-    """Of one anchor's worth of triplets, all are the hard one."""
-    x, pair = x[:3], labels.new_tensor(PAIR)
-    return make(mining="all", margin=2.5)(x, pair), make(mining="hard", margin=2.5)(x, pair)
-
-
-def loners_have_no_triplet(make: Callable[..., Loss], x: Tensor, labels: Tensor) -> Pair:
-    """Nobody has a positive: 0."""
-    return make(reduction="none")(x, torch.arange(len(x), device=x.device)), x[:, 0] * 0
-
-
-def length_is_nothing(make: Callable[..., Loss], z1: Tensor, z2: Tensor) -> Pair:
-    """Only directions matter."""
-    return make()(4 * z1, z2 / 2), make()(z1, z2)
-
-
-def views_change_places(make: Callable[..., Loss], z1: Tensor, z2: Tensor) -> Pair:
-    """Both views are alike; the losses change places with them."""
-    return make(reduction="none")(z2, z1).roll(len(z1)), make(reduction="none")(z1, z2)
-
-
-def another_order_of_things(make: Callable[..., Loss], z1: Tensor, z2: Tensor) -> Pair:
-    """Things in another order change nothing."""
-    return make()(z1.flip(0), z2.flip(0)), make()(z1, z2)
-
-
-def cross_entropy_of_cosines(make: Callable[..., Loss], z1: Tensor, z2: Tensor) -> Pair:
-    """It is the cross-entropy of cosine / temperature, a view's class being its partner."""
-    z = torch.nn.functional.normalize(torch.cat([z1, z2]), dim=1)
-    logits = (z @ z.T / 0.2).fill_diagonal_(-INFINITE)
-    partner = torch.arange(len(z), device=z.device).roll(len(z1))
-    expected = torch.nn.functional.cross_entropy(logits, partner, reduction="none")
-    return make(temperature=0.2, reduction="none")(z1, z2), expected
-
-
-def all_alike(make: Callable[..., Loss], z1: Tensor, z2: Tensor) -> Pair:
-    """Where all views are one, the partner is one of 2 B - 1."""
-    z = z1[:1].expand_as(z1)
-    return make(reduction="none")(z, z), torch.cat([z1, z2])[:, 0] * 0 + torch.log(z1.new_tensor(2.0 * len(z1) - 1))
 
 
 PAIR_INPUTS = (real(70, 9), real(70, 9), index(70, high=2))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from refops.parity.case import Case, called, index, param, real
 from refops.parity.spec import FINITE, Law, Refusal, Spec
-from refops.shapes import tensor as shapes
+from refops.shapes import contraction
 from refops.tensor.contraction import bmm, einsum, matmul, mm
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ Pair = tuple[Tensor, Tensor]
 def einsum_shape(equation: str, operands: tuple[Any, ...]) -> Shape:
     """Operands one by one or as one sequence."""
     given: Any = operands[0] if len(operands) == 1 and isinstance(operands[0], list) else operands
-    return shapes.einsum(equation, *(tuple(getattr(x, "shape", x)) for x in given))
+    return contraction.einsum(equation, *(tuple(getattr(x, "shape", x)) for x in given))
 
 
 def matmul_cases() -> SearchStrategy[Case]:
@@ -107,7 +107,7 @@ SPECS = (
             called(input=real(17, 5), mat2=real(5, 33)),
             called(real(2, 2049), real(2049, 3)),
         ),
-        shape=shapes.mm,
+        shape=contraction.mm,
         regimes=FINITE,
         laws=(
             Law("associative", associative, (real(5, 7), real(7, 3), real(3, 11))),
@@ -136,7 +136,7 @@ SPECS = (
             called(input=real(2, 17, 5), mat2=real(2, 5, 9)),
             called(real(2, 2, 2049), real(2, 2049, 1)),
         ),
-        shape=shapes.bmm,
+        shape=contraction.bmm,
         regimes=FINITE,
         laws=(
             Law("transposed", transposed, (real(5, 7, 2), real(5, 2, 3))),
@@ -172,7 +172,7 @@ SPECS = (
             called(input=real(3, 1, 2, 17), other=real(4, 17, 3)),
             called(real(2, 2049), real(2049, 3)),
         ),
-        shape=shapes.matmul,
+        shape=contraction.matmul,
         strategy=matmul_cases,
         regimes=FINITE,
         laws=(
