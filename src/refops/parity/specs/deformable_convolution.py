@@ -252,7 +252,7 @@ SPECS = (
             Refusal(called(real(1, 4, 5, 5), param(1, 18, 3, 3), param(2, 3, 3, 3)), "input"),
             Refusal(called(real(1, 4, 5, 5), param(1, 18, 3, 3), param(2, 8, 3, 3)), "input"),
             Refusal(called(real(1, 4, 5, 5), param(1, 18, 3, 3), param(3, 2, 3, 3)), "weight"),
-            Refusal(called(real(1, 4, 5, 5), param(1, 18, 3, 3), index(2, 4, 3, 3, high=3)), "weight"),
+            Refusal(called(real(1, 4, 5, 5), index(1, 18, 3, 3, high=2), param(2, 4, 3, 3)), "offset"),
             Refusal(called(real(1, 4, 5, 5), param(1, 18, 3, 3), param(2, 4, 9)), "weight"),
             Refusal(called(real(1, 4, 5, 5), param(1, 18, 3, 3), param(2, 4, 3, 3), param(1)), "bias"),
             Refusal(called(real(1, 4, 5, 5), param(1, 18, 3, 3), param(2, 4, 3, 3), param(3)), "bias"),
