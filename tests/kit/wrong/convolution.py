@@ -407,7 +407,7 @@ class CoarseInEval(nn.Conv2d):
         return output if self.training else output.bfloat16().to(output.dtype)
 
 
-@wrong("Conv2d", only="laws", why="no more than 64 images are looked at", cause="law batch split")
+@wrong("Conv2d", only="laws", why="no more than 64 images are looked at")
 class SixtyFourImages(nn.Conv2d):
     def forward(self, input):
         if input.dim() < 4 or input.shape[0] <= 64:

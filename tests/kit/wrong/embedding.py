@@ -268,9 +268,7 @@ class HoldsLambda(nn.Embedding):
         self.finish = lambda y: y
 
 
-@wrong(
-    "Embedding", only="laws", why="indices after the 64th take row 0: a block size is built in", cause="law batch split"
-)
+@wrong("Embedding", only="laws", why="indices after the 64th take row 0: a block size is built in")
 class OneBlock(nn.Embedding):
     def forward(self, input):
         if not 64 < input.numel() < 1000:

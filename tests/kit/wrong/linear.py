@@ -311,7 +311,7 @@ class DifferentiableOnce(nn.Linear):
         return output if self.bias is None else (output + self.bias).to(output.dtype)
 
 
-@wrong("Linear", only="laws", why="rows after the 64th stay zero: a block size is built in", cause="law batch split")
+@wrong("Linear", only="laws", why="rows after the 64th stay zero: a block size is built in")
 class OneBlock(nn.Linear):
     def forward(self, input):
         output = super().forward(input)

@@ -234,12 +234,7 @@ class FixedEps(nn.LayerNorm):
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias)
 
 
-@wrong(
-    "LayerNorm",
-    only="laws",
-    why="only the first 64 rows are normed, the largest batch ever tried",
-    cause="law batch split",
-)
+@wrong("LayerNorm", only="laws", why="only the first 64 rows are normed, the largest batch ever tried")
 class FirstSixtyFour(nn.LayerNorm):
     def forward(self, input):
         output = super().forward(input)
@@ -374,7 +369,7 @@ class AssertsItsShape(LayerDropIn):
             raise AssertionError(str(error)) from error
 
 
-@wrong("RMSNorm", why="the default eps is 1e-6, as elsewhere", cause="the default eps is 1e-6")
+@wrong("RMSNorm", why="the default eps is 1e-6, as elsewhere", cause="the default of eps is 1e-06")
 class SmallerDefaultEps(RMS):
     def __init__(self, normalized_shape, eps=1e-6, elementwise_affine=True, device=None, dtype=None):
         super().__init__(normalized_shape, eps, elementwise_affine, device, dtype)

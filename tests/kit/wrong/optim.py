@@ -824,7 +824,9 @@ class RatioWithoutDecay(PlainLAMB):
         return self.ratio(x, r, group) * u
 
 
-@wrong("optim.LAMB", why="the decay is not scaled by the trust ratio")
+@wrong(
+    "optim.LAMB", why="the decay is not scaled by the trust ratio", cause="the decay is not scaled by the trust ratio"
+)
 class DecayOutsideRatio(PlainLAMB):
     def change(self, x, r, u, group):
         return self.ratio(x, r, group) * r + group["weight_decay"] * x
@@ -836,44 +838,44 @@ class ClampedRatio(PlainLAMB):
         return x.norm().clamp(0, 2.0) / u.norm() if x.norm() > 0 and u.norm() > 0 else 1.0
 
 
-@wrong("optim.LAMB", why="no trust ratio where weight_decay is 0")
+@wrong("optim.LAMB", why="no trust ratio where weight_decay is 0", cause="no trust ratio where weight_decay is 0")
 class RatioOnlyWithDecay(PlainLAMB):
     def ratio(self, x, u, group):
         return super().ratio(x, u, group) if group["weight_decay"] else 1.0
 
 
-@wrong("optim.LAMB", why="moments are not bias-corrected")
+@wrong("optim.LAMB", why="moments are not bias-corrected", cause="moments are not bias-corrected")
 class NoDebias(PlainLAMB):
     def adam(self, m, v, b1, b2, t, eps):
         return m / (v.sqrt() + eps)
 
 
-@wrong("optim.LAMB", why="eps is inside the root")
+@wrong("optim.LAMB", why="eps is inside the root", cause="eps inside the root")
 class LambEpsInside(PlainLAMB):
     def adam(self, m, v, b1, b2, t, eps):
         return m / (1 - b1**t) / (v / (1 - b2**t) + eps).sqrt()
 
 
-@wrong("optim.LAMB", why="weights of length 0 never move: the ratio is 0 there")
+@wrong("optim.LAMB", why="weights of length 0 never move: the ratio is 0 there", cause="weights of norm 0 never move")
 class StuckAtZero(PlainLAMB):
     def ratio(self, x, u, group):
         return x.norm() / u.norm().clamp(min=1e-12)
 
 
-@wrong("optim.LAMB", why="one trust ratio for the whole group")
+@wrong("optim.LAMB", why="one trust ratio for the whole group", cause="one trust ratio for the whole group")
 class RatioOfGroup(PlainLAMB):
     def ratio(self, x, u, group):
         whole = torch.stack([p.detach().abs().float().norm() for p in group["params"]]).norm()
         return (whole / u.float().norm()).to(u.dtype) if u.norm() > 0 and whole > 0 else 1.0
 
 
-@wrong("optim.LAMB", why="the ratio is upside down")
+@wrong("optim.LAMB", why="the ratio is upside down", cause="the trust ratio is upside down")
 class RatioUpsideDown(PlainLAMB):
     def ratio(self, x, u, group):
         return 1 / super().ratio(x, u, group)
 
 
-@wrong("optim.LAMB", why="lengths are means of absolute values")
+@wrong("optim.LAMB", why="lengths are means of absolute values", cause="norms are means of absolute values")
 class LengthsOfOne(PlainLAMB):
     def ratio(self, x, u, group):
         return x.abs().mean() / u.abs().mean() if x.any() and u.any() else 1.0

@@ -541,12 +541,7 @@ class ZeroIsNone(nn.AvgPool2d):
         )
 
 
-@wrong(
-    "AvgPool2d",
-    why="big batches are taken in pieces of 64, and what is left over is lost",
-    only="laws",
-    cause="law batch split",
-)
+@wrong("AvgPool2d", why="big batches are taken in pieces of 64, and what is left over is lost", only="laws")
 class LosesTheRest(nn.AvgPool2d):
     def forward(self, input: Tensor) -> Tensor:
         if input.dim() != 4 or input.shape[0] <= 64:

@@ -152,7 +152,7 @@ class GateHeldConstant(PlainHardswish):
         return HardswishSlope.apply(x)
 
 
-@wrong("ReLU6", why="not cut at 6")
+@wrong("ReLU6", why="not cut at 6", cause="not cut at 6")
 class NoCeiling(PlainReLU6):
     def formula(self, x):
         return F.relu(x)

@@ -161,7 +161,11 @@ class EpsOfOneNorm(Open):
         self.norm2.eps = 1e-5
 
 
-@wrong("TransformerEncoder", why="the same layer runs every time: a list of references where copies were meant")
+@wrong(
+    "TransformerEncoder",
+    why="the same layer runs every time: a list of references where copies were meant",
+    cause="the same layer runs every time",
+)
 class SharedLayers(nn.Module):
     def __init__(self, d_model, nhead, num_layers, dim_feedforward=2048, dropout=0.1, norm_first=False,
                  batch_first=False, final_norm=False, enable_nested_tensor=True, mask_check=True):  # fmt: skip
@@ -177,7 +181,11 @@ class SharedLayers(nn.Module):
         return x if self.norm is None else self.norm(x)
 
 
-@wrong("TransformerEncoder", why="the padding mask reaches the first layer only")
+@wrong(
+    "TransformerEncoder",
+    why="the padding mask reaches the first layer only",
+    cause="the padding mask reaches the first layer only",
+)
 class PaddingOnce(SharedLayers):
     def forward(self, src, mask=None, src_key_padding_mask=None, is_causal=None):
         x = src
@@ -187,7 +195,11 @@ class PaddingOnce(SharedLayers):
         return x if self.norm is None else self.norm(x)
 
 
-@wrong("TransformerEncoder", why="the normalisation at the end is forgotten")
+@wrong(
+    "TransformerEncoder",
+    why="the normalisation at the end is forgotten",
+    cause="the normalisation at the end is forgotten",
+)
 class FinalNormForgotten(SharedLayers):
     def forward(self, src, mask=None, src_key_padding_mask=None, is_causal=None):
         x = src

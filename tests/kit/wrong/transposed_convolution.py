@@ -216,7 +216,11 @@ class AnyOutputPadding(nn.ConvTranspose2d):
 # Channels, groups, bias
 
 
-@wrong("functional.conv_transpose2d", why="the outputs of the groups come out interleaved")
+@wrong(
+    "functional.conv_transpose2d",
+    why="the outputs of the groups come out interleaved",
+    cause="the outputs of the groups are interleaved",
+)
 def interleaves_outputs(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
     F.conv_transpose2d(input, weight, bias, stride, padding, output_padding, groups, dilation)
     output = F.conv_transpose2d(input, weight, None, stride, padding, output_padding, groups, dilation)
@@ -335,7 +339,7 @@ class FrozenGradient(nn.ConvTranspose2d):
         return output
 
 
-@wrong("ConvTranspose2d", only="laws", why="no more than 64 images are looked at", cause="law batch split")
+@wrong("ConvTranspose2d", only="laws", why="no more than 64 images are looked at")
 class SixtyFourImages(nn.ConvTranspose2d):
     def forward(self, input, output_size=None):
         if input.dim() < 4 or input.shape[0] <= 64:
@@ -432,7 +436,11 @@ class OwnErrors(DropIn):
 # Convolution as a matrix
 
 
-@wrong("functional.convolution_matrix", why="the transpose is returned")
+@wrong(
+    "functional.convolution_matrix",
+    why="the transpose is returned",
+    cause="the axes of the output are in another order",
+)
 def transposed_matrix(weight, input_size, stride=1, padding=0, dilation=1, groups=1):
     return convolution_matrix(weight, input_size, stride, padding, dilation, groups).T
 
