@@ -45,7 +45,8 @@ def test_a_cause_is_the_headline_and_differences_are_counted() -> None:
     said = verdict(records)
     assert said.sentence == "wrong: eps outside the root · 2 differences · 1 check passed"
     assert (said.passed, said.exit_code) == (False, 1)
-    assert [kind.name for kind in said.wrong] == ["value", "gradient"]
+    assert [kind.name for kind in said.wrong] == ["value"]
+    assert [kind.name for kind in said.follows] == ["gradient"], "wrong values have wrong gradients"
     assert said.tags == ("wrong", "differs")
 
 
