@@ -116,7 +116,7 @@ def _run_cases(trial: Trial, item: Item, record: Record, shrinking: bool) -> Non
             (item.check.name, case) for case, found in failing if any(f.numbers for f in found if f.grade == "wrong")
         ]
         record.cause = cause_of(trial, wrong)
-    if item.check.measured and trial.statistics.cases and not trial.subject.reference:
+    if item.check.measured and not trial.subject.reference and not any(f.grade == "wrong" for f in record.findings):
         record.findings += trial.less_accurate()
     record.outcome = outcome(record.findings, trial.subject)
     if not trial.statistics.cases:

@@ -22,8 +22,9 @@ NAMED = 3  # kinds a sentence names
 FOLLOWS = {
     "value": (
         "gradient", "double_backward", "jacobian", "modes", "layout", "laws", "compile", "dynamic", "autocast", "vmap",
-        "functional_call", "forward_mode", "export", "checkpoint", "distributed", "frozen", "fresh", "grad_modes",
-        "limits", "inputs", "buffers",
+        "functional_call", "forward_mode", "export", "checkpoint", "distributed", "frozen",
+        "left-out", "grad-mode", "uninitialised-memory", "stale-state", "remembered-answer", "unforeseen", "inputs",
+        "buffers", "seeded",
     ),
     "gradient": ("double_backward", "jacobian", "compile", "forward_mode", "checkpoint", "frozen", "distributed"),
     "trajectory": ("groups", "schedulers", "closure", "memory", "sparse", "complex", "exchange", "gradients"),
@@ -187,13 +188,13 @@ def verdict(records: Sequence[Record], accepted: Mapping[str, str] | None = None
     excused = frozenset((kind.grade, kind.name) for kind in granted)
     ran = [r for r in records if r.outcome != "skipped"]
     asked, answered = _answered(records, excused)
-    first = {name for kind in counted if kind.grade == "wrong" for name in FOLLOWS.get(kind.name, ())}
+    follows = [kind for kind in counted if kind.grade == "wrong" and _follows(kind, counted)]
     by_grade = [tuple(kind for kind in counted if kind.grade == grade) for grade in GRADES]
     return Verdict(
         name=next((label(r) for r in records if r.subject), label(records[0]) if records else ""),
         spec=records[0].spec if records else "",
-        wrong=tuple(kind for kind in by_grade[0] if kind.name not in first),
-        follows=tuple(kind for kind in by_grade[0] if kind.name in first),
+        wrong=tuple(kind for kind in by_grade[0] if kind not in follows),
+        follows=tuple(follows),
         differs=by_grade[1],
         less_accurate=by_grade[2],
         accepted=tuple(granted),
@@ -221,6 +222,14 @@ def exit_code(found: Sequence[Verdict]) -> int:
     """Of several verdicts: 1 if one failed, 5 if nothing ran in any, else 0."""
     codes = {v.exit_code for v in found}
     return 1 if 1 in codes else 0 if 0 in codes else NOTHING_RAN
+
+
+def _follows(kind: Kind, counted: Sequence[Kind]) -> bool:
+    """Whether another kind is wrong, in the same dtypes at least, of which this one is but a consequence."""
+    return any(
+        other.grade == "wrong" and kind.name in FOLLOWS.get(other.name, ()) and set(kind.dtypes) <= set(other.dtypes)
+        for other in counted
+    )
 
 
 def _reason(kind: Kind, accepted: Mapping[str, str]) -> str | None:
