@@ -53,6 +53,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def collection(session: nox.Session) -> None:
+    """Judge the whole collection of wrong and honest implementations; the tests judge a quarter of it."""
+    install(session)
+    session.run("pytest", "-n", "auto", "tests/kit/test_collection.py", env={"REFOPS_COLLECTION": "all"})
+
+
+@nox.session
 def mutants(session: nox.Session) -> None:
     """Change the references by machine and count what the specs notice; arguments such as `--sample 100`."""
     install(session)

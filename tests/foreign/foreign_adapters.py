@@ -84,6 +84,14 @@ def added_masks_only(case: Case) -> bool:
     return any(mask.kind == "flag" or "True" in repr(mask.data) or "False" in repr(mask.data) for mask in masks)
 
 
+def hard_targets_only(case: Case) -> bool:
+    """Not made for it: targets between 0 and 1, for which its formula is another one."""
+    targets = _labels(case)
+    if targets is None or targets.kind == "index":
+        return targets is None
+    return targets.kind != "literal" or not set(torch.tensor(targets.data).flatten().tolist()) <= {0.0, 1.0}
+
+
 def some_kept(case: Case) -> bool:
     """Not made for it: equal logits, or k = 0, which there keeps none."""
     return exact_ties(case) or case.call.args[1:] == (0,) or case.call.keywords.get("k") == 0
@@ -162,20 +170,6 @@ def local_attention(subject: Any) -> Callable[..., Any]:
     return attention
 
 
-def timm_mlp(subject: Any) -> Callable[..., Any]:
-    """The two-layer perceptron alone is not residual: the sum is taken here."""
-
-    class Residual(nn.Module):
-        def __init__(self, dim: int, hidden_dim: int) -> None:
-            super().__init__()
-            self.inner = subject(dim, hidden_dim)
-
-        def forward(self, input: Tensor) -> Tensor:
-            return input + self.inner(input)
-
-    return Residual
-
-
 def warp_k(subject: Any) -> Callable[..., Any]:
     """A processor is made for one k, and called with the tokens so far, which it ignores."""
     return lambda logits, k: subject(k)(None, logits)
@@ -249,11 +243,13 @@ def kornia_binary(subject: Any) -> Callable[..., Any]:
 
 
 def kornia_focal(subject: Any) -> Callable[..., Any]:
-    """No class weights: alpha is one number there with another meaning."""
+    """No class weights: alpha is one number there with another meaning; its mean is over classes too."""
 
     def loss(
         input: Tensor, target: Tensor, gamma: float = 2.0, *, ignore_index: int = -100, reduction: str = "mean"
     ) -> Tensor:
+        if reduction != "sum":
+            raise ValueError(f"reduction must be 'sum', got {reduction!r}")
         return subject(input, target, None, gamma, reduction, ignore_index=ignore_index)
 
     return loss
@@ -322,3 +318,12 @@ def pml_triplet(subject: Any) -> Callable[..., Any]:
         return subject(margin=margin, distance=LpDistance(normalize_embeddings=False, power=2 if squared else 1))
 
     return make
+
+
+def by_number(subject: Any) -> Callable[..., Any]:
+    """A reduction is a number there: none, mean, sum."""
+
+    def loss(input: Tensor, target: Tensor, *, reduction: str = "mean", **options: Any) -> Tensor:
+        return subject(input, target, ("none", "mean", "sum").index(reduction), **options)
+
+    return loss

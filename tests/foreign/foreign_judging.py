@@ -48,6 +48,8 @@ def narrowed_for(row: Foreign) -> dict[str, Any]:
     """What is asked unless all is: the checks of what comes out, in the dtype everybody uses; torch's own in all."""
     if row.like.startswith("optim."):
         return {"checks": STEPS} if row.path.startswith("torch.optim") else {"checks": STEPS, "dtypes": ("float32",)}
+    if row.like.startswith("tensor."):
+        return {"checks": (*NUMBERS, "layout"), "dtypes": ("float32",)}
     stateful, random = "Norm" in row.like, "rop" in row.like and "Prop" not in row.like
     return {"checks": STATE if stateful else CHANCE if random else NUMBERS, "dtypes": ("float32",)}
 

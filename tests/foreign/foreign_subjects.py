@@ -18,6 +18,7 @@ from foreign_adapters import (
     channels_last_only,
     exact_ties,
     hard_labels_only,
+    hard_targets_only,
     last_axis_only,
     matrix_and_labels,
     no_class_weights,
@@ -225,7 +226,6 @@ LAYERS = [
         ),
     ),
     *like("functional.local_attention", ("local_attention:LocalAttention", {"make": "local_attention"})),
-    *like("ResidualMLP", ("timm.layers:Mlp", {"make": "timm_mlp"})),
     *like(
         "functional.top_k_filter",
         ("transformers.generation.logits_process:TopKLogitsWarper", {"make": "warp_k", **TIES}),
@@ -253,14 +253,14 @@ LOSSES = [
         "functional.sigmoid_focal_loss",
         "torchvision.ops:sigmoid_focal_loss",
         ("fvcore.nn:sigmoid_focal_loss", {"defaults": {"alpha": -1}}),
-        ("kornia.losses:binary_focal_loss_with_logits", {"make": "kornia_binary"}),
+        ("kornia.losses:binary_focal_loss_with_logits", {"make": "kornia_binary", "unsupported": hard_targets_only}),
         (
             "segmentation_models_pytorch.losses._functional:focal_loss_with_logits",
             {"arguments": {"inputs": "output", "targets": "target"}, "defaults": {"reduction": "mean"}},
         ),
         ("transformers.loss.loss_for_object_detection:sigmoid_focal_loss", {"make": "detr_focal"}),
         ("pytorch_optimizer.loss:BCEFocalLoss", {"make": "probabilities_focal"}),
-        ("monai.losses:FocalLoss", {"make": "monai_focal"}),
+        ("monai.losses:FocalLoss", {"make": "monai_focal", "unsupported": hard_targets_only}),
     ),
     *like("functional.focal_loss", ("kornia.losses:focal_loss", {"make": "kornia_focal"})),
     *like("functional.smooth_l1_loss", ("fvcore.nn:smooth_l1_loss", {"defaults": {"reduction": "none"}, **WHOLE})),
@@ -301,7 +301,7 @@ LOSSES = [
 OPTIMIZERS = [
     *like(
         "optim.LAMB",
-        ("timm.optim:Lamb", {"preset": {"max_grad_norm": None}}),
+        ("timm.optim:Lamb", {"preset": {"max_grad_norm": None, "always_adapt": True}}),
         ("pytorch_optimizer:Lamb", {"preset": {"max_grad_norm": 0.0, "weight_decouple": False}}),
         ("pytorch_optimizer:Lamb", {"preset": {"max_grad_norm": 0.0, "weight_decouple": False, "adam_debias": True}}),
         ("torch_optimizer:Lamb", {"preset": {"debias": True, "clamp_value": 1e9}}),

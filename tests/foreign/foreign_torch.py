@@ -51,7 +51,7 @@ TENSOR = [
     "flatten",
     "narrow",
 ]
-DECOMPOSED = ("silu", "hardswish", "mse_loss", "smooth_l1_loss", "embedding")
+DECOMPOSED = {"silu": "", "hardswish": "", "mse_loss": "by_number", "smooth_l1_loss": "by_number", "embedding": ""}
 
 
 EVERY_REAL = {"dtypes": ("float32", "float64")}
@@ -74,7 +74,10 @@ def _optimizers() -> list[Foreign]:
 TORCH_SUBJECTS = [
     *[Foreign(f"torch._refs.nn.functional:{name}", f"functional.{name}", EVERY_REAL) for name in FUNCTIONAL],
     *[Foreign(f"torch._refs:{name}", f"tensor.{name}") for name in TENSOR],
-    *[Foreign(f"torch._decomp.decompositions:{name}", f"functional.{name}") for name in DECOMPOSED],
+    *[
+        Foreign(f"torch._decomp.decompositions:{name}", f"functional.{name}", make=make)
+        for name, make in DECOMPOSED.items()
+    ],
     Foreign("torch._decomp.decompositions:split", "tensor.split"),
     *_optimizers(),
 ]

@@ -1,1 +1,67 @@
-VERIFIED: dict[tuple[str, str], str] = {}
+"""For every subject that is called wrong: what an independent calculation says, and where it stands."""
+
+from __future__ import annotations
+
+FOCAL = (
+    "1 - p_t is computed as a difference: at a logit of -10 and a target of 0 the loss is 0.9 % off "
+    "(`test_focal_losses_lose_easy_examples`)"
+)
+LAYOUT = "Gradients laid out otherwise than the parameter go to other elements"
+SCRIPT = "A script is in [found.md](found.md)"
+
+VERIFIED: dict[tuple[str, str], str] = {
+    ("timm.layers:DropBlock2d", "DropBlock2d"): (
+        "Its quick way has seeds everywhere: with blocks of 5 on 12 x 12 maps, 93 of 142 maps with drops had cut blocks"
+    ),
+    ("torch._refs.nn.functional:nll_loss", "functional.nll_loss"): f"The sum of no losses is not 0. {SCRIPT}",
+    ("torch._refs.nn.functional:elu", "functional.elu"): f"Slopes are nan from 89 on and 0 below -17. {SCRIPT}",
+    ("torch._refs.nn.functional:hardtanh", "functional.hardtanh"): f"At its bounds the slope is 1, not 0. {SCRIPT}",
+    ("torch._refs.nn.functional:softplus", "functional.softplus"): f"Slopes are nan from 89 on. {SCRIPT}",
+    ("torch._refs:narrow", "tensor.narrow"): f"The gradient of an expanded input spreads. {SCRIPT}",
+    ("torch._decomp.decompositions:hardswish", "functional.hardswish"): (
+        "At -3 and 3 the slope is -0.5 and 1.5, native has 0 and 1 (`test_hardswish_has_the_slope_of_the_other_side`)"
+    ),
+    ("torch._decomp.decompositions:smooth_l1_loss", "functional.smooth_l1_loss"): (
+        f"With beta 0 every slope is nan: 0 / 0 in the branch that `where` discards. {SCRIPT}"
+    ),
+    ("torch.optim:AdamW (fused=True)", "optim.AdamW"): f"{LAYOUT}. {SCRIPT}",
+    ("torch.optim:Adam (fused=True)", "optim.Adam"): f"{LAYOUT}. {SCRIPT}",
+    ("timm.layers.activations_me:HardSwishMe", "Hardswish"): (
+        "At -3 and 3 the slope is -0.5 and 1.5, native has 0 and 1 (`test_hardswish_has_the_slope_of_the_other_side`)"
+    ),
+    ("pytorch_optimizer:Lamb (max_grad_norm=0.0, weight_decouple=False)", "optim.LAMB"): (
+        f"The first step is ten times as long as the rule's. {SCRIPT}"
+    ),
+    ("timm.optim:Lamb (max_grad_norm=None, always_adapt=True)", "optim.LAMB"): (
+        "Steps are counted for a group, not for a parameter: one that had no gradient at first is corrected for bias "
+        "as if it had (`test_lamb_of_timm_counts_steps_of_the_group`)"
+    ),
+    ("torchvision.ops:sigmoid_focal_loss", "functional.sigmoid_focal_loss"): FOCAL,
+    ("fvcore.nn:sigmoid_focal_loss", "functional.sigmoid_focal_loss"): FOCAL,
+    (
+        "segmentation_models_pytorch.losses._functional:focal_loss_with_logits",
+        "functional.sigmoid_focal_loss",
+    ): FOCAL,
+    ("pytorch_optimizer.loss:BCEFocalLoss", "functional.sigmoid_focal_loss"): (
+        "It takes probabilities and keeps them 1e-6 from 0 and 1: no loss is above 13.8, also where it is 750 "
+        "(`test_probabilities_are_clamped`)"
+    ),
+    ("fvcore.nn:smooth_l1_loss", "functional.smooth_l1_loss"): (
+        "The mean of no losses is 0 there, on purpose, and nan in torch (`test_smooth_l1_of_fvcore_of_nothing_is_0`)"
+    ),
+    ("segmentation_models_pytorch.losses:SoftCrossEntropyLoss", "LabelSmoothingCrossEntropy"): (
+        "Unreduced losses keep the axis of classes, and a mean divides by ignored targets too "
+        "(`test_soft_cross_entropy_divides_by_ignored_pixels_too`)"
+    ),
+    ("local_attention:LocalAttention", "functional.local_attention"): (
+        "With autopad and no mask it attends to its own padding; a single position does not give its value back, off "
+        "by 1.3 (`test_local_attention_attends_to_its_own_padding`); with a mask of ones it is right"
+    ),
+    ("transformers.generation.logits_process:TopPLogitsWarper", "functional.top_p_filter"): (
+        "At p = 1 it removes what has a probability of 0 in float32 (`test_top_p_of_one_removes_the_improbable`)"
+    ),
+    ("torch_geometric.utils:softmax", "functional.softmax"): (
+        "4096 terms are added one by one: 11 ulp off where torch is 1.3, right in float64 to 1e-18 "
+        "(`test_softmax_by_scatter_is_right_in_float64`): less accurate rather than wrong"
+    ),
+}

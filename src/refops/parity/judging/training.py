@@ -29,6 +29,7 @@ from refops.parity.judging.scenarios import (
     maker,
     others,
     plain,
+    plainly,
     snapshot,
     truth_maker,
 )
@@ -63,7 +64,9 @@ class Training:
         tensors = [self.trial.cast(t, self.case) for t in self.options]
         subject = self.trial.subject
         binding = subject.construction() if target is None else None
-        return maker(target or subject.target, self.case, tensors, binding)
+        if target is not None:
+            return maker(target, plainly(self.case), tensors)
+        return maker(subject.target, self.case, tensors, binding)
 
     def run(self, target: Callable[..., Any] | None = None) -> list[Tensor]:
         """The parameters after every step with the subject, or with another target."""
