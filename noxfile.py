@@ -54,9 +54,10 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def collection(session: nox.Session) -> None:
-    """Judge the whole collection of wrong and honest implementations; the tests judge a quarter of it."""
+    """Judge the whole collection of wrong and honest implementations, and native itself; the tests judge a quarter."""
     install(session)
-    session.run("pytest", "-n", "auto", "tests/kit/test_collection.py", env={"REFOPS_COLLECTION": "all"})
+    files = ("tests/kit/test_collection.py", "tests/kit/test_native.py")
+    session.run("pytest", "-n", "auto", *files, env={"REFOPS_COLLECTION": "all"})
 
 
 @nox.session

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +19,9 @@ from refops.parity.specs import all_specs
 
 SEEDS = (11, 12, 13)
 CHECKS = ("value", "gradient", "layout", "modes", "buffers", "trajectory")
-SPECS = [spec for spec in all_specs() if spec.native is not None]
+# A quarter of the specs, always the same; `nox -s collection` asks them all.
+EVERY = os.environ.get("REFOPS_COLLECTION") == "all"
+SPECS = [s for s in all_specs() if s.native is not None and (EVERY or zlib.crc32(s.name.encode()) % 4 == 0)]
 
 
 def wrapped(native: Any) -> Any:
