@@ -172,29 +172,3 @@ class ListsAdam(Adam):
 @honest("optim.AdamW", why="a factory that hides the paths", without=LATER)
 def adamw_factory(params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2, amsgrad=False, maximize=False):
     return AdamW(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, foreach=False)
-
-
-@honest("optim.Lookahead", why="pytorch_optimizer: slow weights in the wrapper's state, names of its own")
-class SlowWeights(Optimizer):
-    def __init__(self, optimizer, k=5, alpha=0.5):
-        if k < 1 or not 0 <= alpha <= 1:
-            raise ValueError(f"k must be at least 1 and alpha in [0, 1], got {k}, {alpha}")
-        self.base, self.k, self.alpha = optimizer, k, alpha
-        self.count = 0
-        super().__init__(optimizer.param_groups, {})
-        self.param_groups = optimizer.param_groups
-        for group in self.param_groups:
-            for p in group["params"]:
-                self.state[p]["slow"] = p.detach().clone()
-
-    @torch.no_grad()
-    def step(self, closure=None):
-        loss = self.base.step(closure)
-        self.count += 1
-        if self.count % self.k == 0:
-            for group in self.param_groups:
-                for p in group["params"]:
-                    slow = self.state[p].setdefault("slow", p.detach().clone())
-                    slow.add_(p - slow, alpha=self.alpha)
-                    p.copy_(slow)
-        return loss

@@ -317,7 +317,7 @@ class OneShiftForAll(Along):
         return e / e.sum(dim, keepdim=True)
 
 
-@wrong("Softmax", why="always along the last axis", cause="always along the last axis")
+@wrong("Softmax", why="always along the last axis")
 class LastAxis(Along):
     def formula(self, x, dim):
         return F.softmax(x, -1)

@@ -49,7 +49,6 @@ _BITS = cycle((0, 0, 1, 1))
     "functional.layer_norm",
     only="determinism",
     why="dithers the last bit of what it returns",
-    cause="must be the same in a second call, got another after other inputs",
 )
 def dithered(
     input: Tensor, normalized_shape: Any, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5

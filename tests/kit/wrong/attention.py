@@ -85,7 +85,7 @@ def causal_once(device):
     return torch.ones(7, 7, dtype=torch.bool, device=device).tril()
 
 
-@wrong(CORE, why="the causal mask is a constant for at most 7 positions")
+@differs(CORE, why="the causal mask is a constant for at most 7 positions")
 def causal_of_seven(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False):
     if is_causal and attn_mask is None:
         attn_mask, is_causal = causal_once(query.device)[: query.shape[-2], : key.shape[-2]], False
@@ -336,7 +336,7 @@ def looks_for_nan(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=Fa
     return native(query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa)
 
 
-@wrong(CORE, why="four axes are taken for granted")
+@differs(CORE, why="four axes are taken for granted")
 def four_axes(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False):
     batch, heads, length, features = query.shape
     query = query.reshape(batch, heads, length, features)
@@ -412,7 +412,9 @@ class AlwaysBatchFirst(Layer):
 
 
 @wrong(
-    LAYER, why="unbatched input is read as a batch of single tokens", cause="the numbers are right, their shape is not"
+    LAYER,
+    why="unbatched input is read as a batch of single tokens",
+    cause="an unbatched input is read as a batch of single tokens",
 )
 class UnbatchedIsABatch(Layer):
     def attend(self, **call):
@@ -494,7 +496,7 @@ class MaskByHeadFirst(Layer):
         return super().attend(**call)
 
 
-@wrong(LAYER, why="add_zero_attn has no effect", cause="argument add_zero_attn is ignored")
+@wrong(LAYER, why="add_zero_attn has no effect", cause="add_zero_attn has no effect")
 class NoZeroKey(Layer):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)

@@ -169,7 +169,7 @@ def starts_late(input, weight, bias=None, stride=1, padding=0, dilation=1, group
 # Padding modes
 
 
-@wrong("Conv2d", why="padding_mode ignored: zeros always", cause="argument padding_mode is ignored")
+@wrong("Conv2d", why="padding_mode ignored: zeros always")
 class ZerosAlways(nn.Conv2d):
     def forward(self, input):
         with torch.no_grad():
@@ -359,7 +359,7 @@ class EmptyForLargeKernels(nn.Conv2d):
         return super().forward(input)
 
 
-@wrong("Conv2d", why="inputs without a batch are refused")
+@differs("Conv2d", why="inputs without a batch are refused")
 class BatchesOnly(nn.Conv2d):
     def forward(self, input):
         batch, _, _, _ = input.shape
@@ -393,7 +393,7 @@ class ReturnsFloat32(nn.Conv2d):
         return output.float() if input.dtype in (torch.float16, torch.bfloat16) else output
 
 
-@wrong("Conv3d", why="computed in bfloat16 whatever comes in", cause="computes in bfloat16")
+@wrong("Conv3d", why="computed in bfloat16 whatever comes in")
 class AlwaysBfloat16(nn.Conv3d):
     def forward(self, input):
         bias = None if self.bias is None else self.bias.bfloat16()
@@ -484,7 +484,7 @@ class StaleKernel(nn.Conv2d):
         return self._conv_forward(input, self.kept.to(input.dtype) + 0 * self.weight, self.bias)
 
 
-@wrong("Conv2d", why="the input is left as zeros", cause="input 0 must be left as it is")
+@wrong("Conv2d", why="the input is left as zeros")
 class EmptiesInput(nn.Conv2d):
     def forward(self, input):
         output = super().forward(input.clone())
@@ -492,7 +492,7 @@ class EmptiesInput(nn.Conv2d):
         return output
 
 
-@wrong(
+@differs(
     "Conv2d",
     only="layout",
     why="`view` asks for a contiguous input",
@@ -593,7 +593,6 @@ class XavierStart(DropIn):
     drop_in=True,
     only="init",
     why="the bias is drawn before the weight",
-    cause="bias must start from native's values",
 )
 class BiasDrawnFirst(DropIn):
     def reset_parameters(self):

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 from refops.functional.deformable_convolution import deform_conv2d
 from refops.nn.deformable_convolution import DeformableConv2d as Learned
 from refops.nn.deformable_convolution import DeformConv2d as Given
-from refops.parity.proving.collection import wrong
+from refops.parity.proving.collection import differs, wrong
 
 
 def two(size):
@@ -220,7 +220,7 @@ def moves_offsets(input, offset, weight, bias=None, stride=1, padding=0, dilatio
     return output
 
 
-@wrong("DeformConv2d", why="the mask is not handed on", cause="argument mask is ignored")
+@wrong("DeformConv2d", why="the mask is not handed on")
 class NoMask(Given):
     def forward(self, input, offset, mask=None):
         checked(input, offset, self.weight, self.bias, self.stride, self.padding, self.dilation, mask)
@@ -351,7 +351,7 @@ class IgnoresOffsetGroups(Composed):
         return torch.cat([offset.chunk(n, 1)[0]] * n, 1), logits
 
 
-@wrong("DeformableConv2d", why="only batches of images")
+@differs("DeformableConv2d", why="only batches of images")
 class NoUnbatched(Learned):
     def forward(self, input):
         if input.dim() != 4:

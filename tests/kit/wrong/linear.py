@@ -33,7 +33,7 @@ class InPlaceBias(nn.Linear):
         return output
 
 
-@wrong("Linear", drop_in=True, why="its own start: normal weights of variance 2/I and a zero bias")
+@differs("Linear", drop_in=True, why="its own start: normal weights of variance 2/I and a zero bias")
 class MyLinear(nn.Module):
     def __init__(self, in_features, out_features, bias=True):
         super().__init__()
@@ -165,7 +165,7 @@ class KeepsBatchAxis(nn.Linear):
         return super().forward(input[None] if input.dim() == 1 else input)
 
 
-@wrong("Linear", why="an input of one feature is repeated to as many as needed")
+@differs("Linear", why="an input of one feature is repeated to as many as needed")
 class BroadcastsInput(nn.Linear):
     def forward(self, input):
         if input.dim() and input.shape[-1] == 1:
@@ -173,7 +173,7 @@ class BroadcastsInput(nn.Linear):
         return super().forward(input)
 
 
-@wrong("Linear", why="the input is scrubbed after use", cause="input 0 must be left as it is")
+@wrong("Linear", why="the input is scrubbed after use")
 class ScrubsInput(nn.Linear):
     def forward(self, input):
         output = super().forward(input.clone())

@@ -54,7 +54,7 @@ class Indexed(nn.CrossEntropyLoss):
         return mean_of(losses, self.reduction, weights.sum())
 
 
-@wrong("CrossEntropyLoss", why="the input is taken for probabilities: softmax twice", cause="softmax is applied twice")
+@wrong("CrossEntropyLoss", why="the input is taken for probabilities: softmax twice")
 class SoftmaxTwice(Indexed):
     def log_probability(self, x):
         return F.log_softmax(F.softmax(x, 1), 1)
@@ -85,7 +85,6 @@ class ClassesLast(Indexed):
 @wrong(
     "CrossEntropyLoss",
     why="smoothing is shared by the other classes only, s / (K - 1)",
-    cause="smoothing is shared by the other classes only",
 )
 class OthersOnly(Indexed):
     def smoothed(self, losses, logp, weight, safe):
@@ -94,7 +93,7 @@ class OthersOnly(Indexed):
         return losses if s == 0 else (1 - s) * losses - s / others * rest
 
 
-@wrong("CrossEntropyLoss", why="the smoothing term is not weighted", cause="the smoothing term is not weighted")
+@wrong("CrossEntropyLoss", why="the smoothing term is not weighted")
 class SmoothingUnweighted(Indexed):
     def smoothed(self, losses, logp, weight, safe):
         s = self.label_smoothing
@@ -117,7 +116,6 @@ class IgnoredCounted(Indexed):
 @wrong(
     "CrossEntropyLoss",
     why="the weighted mean divides by the number of samples",
-    cause="the weighted mean divides by the number of samples",
 )
 class WeightedByCount(Indexed):
     def reduced(self, losses, weights, kept):
@@ -144,7 +142,7 @@ class WeightsNormalised(nn.CrossEntropyLoss):
 @wrong(
     "CrossEntropyLoss",
     why="smoothing is not applied to class probabilities",
-    cause="argument label_smoothing is ignored",
+    cause="class probabilities are not smoothed",
 )
 class ProbabilitiesUnsmoothed(nn.CrossEntropyLoss):
     def forward(self, input, target):

@@ -145,7 +145,7 @@ class RebindsData(PlainSGD):
         p.data = p.data - float(group["lr"]) * d
 
 
-@wrong("optim.SGD", only="memory", why="flattens the parameter with view, which needs contiguous memory")
+@differs("optim.SGD", only="memory", why="flattens the parameter with view, which needs contiguous memory")
 class FlattensByView(PlainSGD):
     def move(self, p, d, group):
         if p.is_complex() or d.is_sparse:
@@ -461,7 +461,7 @@ class EpsInsideRoot(PlainAdam):
         return (v / (1 - b2**t) + eps).sqrt()
 
 
-@wrong("optim.Adam", why="eps is added before the bias correction", cause="eps is added before the bias correction")
+@wrong("optim.Adam", why="eps is added before the bias correction")
 class EpsBeforeCorrection(PlainAdam):
     def root(self, v, b2, t, eps):
         return (v.sqrt() + eps) / (1 - b2**t) ** 0.5

@@ -155,7 +155,7 @@ class Overwrites(nn.ConvTranspose2d):
 # output_size
 
 
-@wrong("ConvTranspose2d", why="output_size is not looked at", cause="argument output_size is ignored")
+@wrong("ConvTranspose2d", why="output_size is not looked at", cause="output_size is ignored")
 class IgnoresOutputSize(nn.ConvTranspose2d):
     def forward(self, input, output_size=None):
         if output_size is not None:
@@ -348,7 +348,7 @@ class SixtyFourImages(nn.ConvTranspose2d):
         return torch.cat([output, output.new_zeros(input.shape[0] - 64, *output.shape[1:])])
 
 
-@wrong(
+@differs(
     "ConvTranspose2d",
     only="layout",
     why="`view` asks for a contiguous input",
@@ -359,7 +359,7 @@ class ContiguousOnly(nn.ConvTranspose2d):
         return super().forward(input.view(input.numel()).view(input.shape), output_size)
 
 
-@wrong("ConvTranspose2d", why="the input is left as zeros", cause="input 0 must be left as it is")
+@wrong("ConvTranspose2d", why="the input is left as zeros")
 class EmptiesInput(nn.ConvTranspose2d):
     def forward(self, input, output_size=None):
         output = super().forward(input.clone(), output_size)
@@ -400,7 +400,6 @@ class XavierStart(DropIn):
     drop_in=True,
     only="init",
     why="the bound counts the input channels, not torch's axis 1",
-    cause="bias must start from native's values",
 )
 class TrueFanIn(DropIn):
     def reset_parameters(self):

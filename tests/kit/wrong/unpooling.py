@@ -77,7 +77,7 @@ class PaddingAdded(nn.MaxUnpool2d):
         self.padding = tuple(-p for p in self.padding)
 
 
-@wrong("MaxUnpool1d", why="every stride is the kernel's size", cause="argument stride is ignored")
+@wrong("MaxUnpool1d", why="every stride is the kernel's size", cause="stride is ignored: the kernel's size")
 class StrideIsKernel(nn.MaxUnpool1d):
     def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
         super().__init__(kernel_size, None, padding)
