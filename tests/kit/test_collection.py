@@ -22,11 +22,12 @@ CHOSEN = [entry for entry in ENTRIES if EVERY or zlib.crc32(entry.name.encode())
 # What the kit is known to get wrong, each with the reason; both count in the published rates.
 MISSED = {
     "wrong_pooling.HalfSums": "nine sums in half precision stay within what native's own rounding there excuses",
+    "wrong_linear.HalfAccumulator": "half-precision sums of a wide row stay within what an ulp of all its inputs does",
 }
 ACCUSED = {
     "honest_attention.online_softmax": "gradients of a saturated softmax (inputs x 60) are rounding alone",
 }
-# What one check is there to catch and others cannot help seeing too: who breaks a gradient breaks its tangent, and so on.
+# What one check is there to catch and others cannot help seeing too: a broken gradient breaks the tangent as well.
 SHARED = {
     "wrong_activation.LooksAtNumbers": ("vmap", "meta"),
     "wrong_activation.WinnerTakesAll": ("modes", "grad_modes"),

@@ -30,22 +30,22 @@ def regimes(trial: Trial) -> Iterator[Case]:
     """
     rows = [c for c in trial.rows() if trial.deterministic(c)]
     rows = rows or [c.but(mode="eval") for c in trial.rows()]
+    sizes = [sum(torch.Size(draw.shape).numel() for draw in row.draws()) for row in rows]
+    widest = sizes.index(max(sizes)) if sizes else 0
     for i, row in enumerate(rows):
         if not any(draw.kind == "real" for draw in row.draws()):
             yield row
             continue
         every = row.only or trial.spec.regimes
-        yield from (
-            row.but(regime=regime)
-            for regime in (every if trial.full else _quick(trial, row, i, every, i + 1 == len(rows)))
-        )
+        chosen = every if trial.full else _quick(trial, row, i, every, i == widest)
+        yield from (row.but(regime=regime) for regime in chosen)
 
 
-def _quick(trial: Trial, row: Case, i: int, every: tuple[str, ...], last: bool) -> Iterable[str]:
-    """The regimes of the i-th row at the quick level; the last is the widest, and asked in every dtype."""
+def _quick(trial: Trial, row: Case, i: int, every: tuple[str, ...], widest: bool) -> Iterable[str]:
+    """The regimes of the i-th row at the quick level; the widest is asked in every dtype."""
     main = trial.dtype == "float32"
     if i and not main:
-        asked = last or (i % 2 and (i % 4 == 1 or trial.dtype != "float64"))
+        asked = widest or (i % 2 and (i % 4 == 1 or trial.dtype != "float64"))
         return [every[0] if row.only else "ordinary"] if asked else []
     if row.only or (main and not i):
         return every
