@@ -6,7 +6,8 @@ import subprocess
 import sys
 
 HEAVY = ("pytest", "hypothesis", "typer", "rich", "jinja2", "matplotlib", "torch._dynamo")
-TIMING = "import time, torch; start = time.process_time(); import refops; print(time.process_time() - start)"
+TIMING = "import time; a = time.process_time(); import torch; b = time.process_time(); import refops; "
+TIMING += "print((time.process_time() - b) / (b - a))"
 LOADED = "import torch; torch_has = set(__import__('sys').modules); import refops, refops.nn, refops.optim, sys; "
 LOADED += f"print([m for m in {HEAVY} if m in sys.modules and m not in torch_has])"
 
@@ -15,8 +16,8 @@ def run(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def test_import_adds_less_than_a_fifth_of_a_second_to_torch() -> None:
-    assert any(float(run(TIMING)) < 0.2 for _ in range(5))  # processor time, best of five: other work does not count
+def test_import_adds_less_than_a_fifth_to_torch() -> None:
+    assert any(float(run(TIMING)) < 0.2 for _ in range(5))  # of processor time, which other work moves for both alike
 
 
 def test_nothing_heavy_is_imported() -> None:

@@ -82,7 +82,7 @@ def test_cases_may_be_left_out_by_a_predicate() -> None:
     def flat(x: Tensor) -> Tensor:
         if x.dim() > 2:
             raise ValueError("planes only")
-        return torch.where(x < 0, 0, x)
+        return torch.relu(x)
 
     def deep(case: Any) -> bool:
         return len(case.call.args[0].shape) > 2

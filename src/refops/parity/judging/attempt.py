@@ -14,6 +14,7 @@ from refops.parity.binding import NotOfferedError
 from refops.parity.case import Case
 from refops.parity.checks import Check
 from refops.parity.domain import ClaimError
+from refops.parity.judging.scenarios import maker
 from refops.parity.judging.training import Training
 from refops.parity.judging.trial import NotAskedError, Trial
 from refops.parity.matching import MappingError
@@ -100,7 +101,7 @@ def native_refuses(trial: Trial, case: Case) -> bool:
     try:
         if trial.spec.kind == "optimizer":
             training = Training(trial, case)
-            training.run(trial.native.target)
+            maker(trial.native.target, case, [trial.cast(t, case) for t in training.options])(training.params())
         else:
             trial.call(trial.build_native(case), case, trial.inputs(case))
     except Exception:
