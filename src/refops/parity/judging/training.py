@@ -64,13 +64,14 @@ class Training:
         tensors = [self.trial.cast(t, self.case) for t in self.options]
         subject = self.trial.subject
         binding = subject.construction() if target is None else None
-        if target is not None:
-            return maker(target, plainly(self.case), tensors)
-        return maker(subject.target, self.case, tensors, binding)
+        return maker(target or subject.target, self.case, tensors, binding)
 
     def run(self, target: Callable[..., Any] | None = None) -> list[Tensor]:
-        """The parameters after every step with the subject, or with another target."""
-        return self.scenario(self.make(target), self.params(), self.grads)
+        """The parameters after every step with the subject, or with another target by its plain way."""
+        if target is None:
+            return self.scenario(self.make(), self.params(), self.grads)
+        tensors = [self.trial.cast(t, self.case) for t in self.options]
+        return self.scenario(maker(target, plainly(self.case), tensors), self.params(), self.grads)
 
     def expected(self, probes: int = PROBES) -> list[Budget]:
         """A budget for all parameters after every step; kept, since many subjects are asked the same."""
