@@ -20,13 +20,14 @@ from refops.parity.spec import Law
 from refops.parity.subject import Instance, Operator
 
 COARSE = ("ordinary", "large", "tiny", "offset", "saturation", "subnormal")  # where range and precision of a dtype tell
+TELLING = ("ordinary", "large", "tiny", "offset", "negative", "ties")  # where every element shows whether it is right
 
 
 def regimes(trial: Trial) -> Iterator[Case]:
-    """The first row in every regime, the others in `ordinary` and most in one more; at the full level all in every one.
+    """The first row in every regime, the others in one each, in turn; at the full level all in every one.
 
     A row that names its own regimes (`only`) gets those. Outside float32, quick takes the first row where a dtype's
-    range and precision tell, `COARSE`, and every second other row, in float64 every fourth.
+    range and precision tell, `COARSE`, the widest one and the second.
     """
     rows = [c for c in trial.rows() if trial.deterministic(c)]
     rows = rows or [c.but(mode="eval") for c in trial.rows()]
@@ -45,15 +46,16 @@ def _quick(trial: Trial, row: Case, i: int, every: tuple[str, ...], widest: bool
     """The regimes of the i-th row at the quick level; the widest is asked in half precision too."""
     main = trial.dtype == "float32"
     if i and not main:
-        fine = trial.dtype == "float64"  # in which wide sums tell nothing new
-        asked = (widest and not fine) or (i % 2 and (i % 4 == 1 or not fine))
+        asked = i == 1 or (widest and trial.dtype != "float64")  # in which wide sums tell nothing new
         return [every[0] if row.only else "ordinary"] if asked else []
     if row.only or (main and not i):
         return every
     if not i:
         return [regime for regime in every if regime in COARSE]
-    turn = i % 2 or "saturation" in trial.spec.regimes  # where kinks and limits meet arguments of their own, all rows
-    return dict.fromkeys(("ordinary", every[i % len(every)])) if turn else ["ordinary"]
+    turns = [regime for regime in every if regime in TELLING]
+    turn = turns[i % len(turns)] if turns else "ordinary"
+    # where kinks and limits meet arguments of their own, every row is asked about them
+    return dict.fromkeys((turn, every[i % len(every)])) if "saturation" in every else [turn]
 
 
 @check(cases=regimes, dtypes=None, measured=True)
@@ -147,9 +149,9 @@ def _second_gradients(
 
 
 def smallest(trial: Trial) -> Iterator[Case]:
-    """The two rows with the fewest numbers."""
+    """The two rows with the fewest numbers, at the quick level the one."""
     rows = [c for c in trial.rows() if trial.deterministic(c) and not any(0 in d.shape for d in c.draws())]
-    yield from sorted(rows, key=lambda c: sum(torch.Size(d.shape).numel() for d in c.draws()))[:2]
+    yield from sorted(rows, key=lambda c: sum(torch.Size(d.shape).numel() for d in c.draws()))[: 2 if trial.full else 1]
 
 
 @check(cases=smallest, dtypes=("float64",), level="full")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +21,8 @@ from refops.parity.subject import Instance, Operator
 UNASKED = torch.empty(0)
 """Stands for the gradient of what a subject derives from other parameters: there is no leaf to ask it of."""
 
+MOST_LIKE = 200
+_LIKE: OrderedDict[tuple[str, ...], Instance] = OrderedDict()
 _CHOSEN: dict[tuple[object, ...], dict[str, str]] = {}  # where names do not tell, what was found to fit, by subject
 
 
@@ -89,6 +92,11 @@ class Runner:
     def full(self) -> bool:
         """Whether this is the slow, thorough level."""
         return self.level == "full"
+
+    def spread(self, rows: Iterable[Case], most: int) -> list[Case]:
+        """All of them at the full level, else at most so many, spread over all: for what hangs little on arguments."""
+        every = list(rows)
+        return every if self.full else every[:: max(1, -(-len(every) // most))]
 
     @cached_property
     def mixing(self) -> bool:
@@ -187,11 +195,21 @@ class Runner:
 
     def build_subject(self, case: Case, like: Instance | None = None) -> Instance:
         """The subject, built for the case, holding native's drawn state."""
-        like = like or self.build_native(case)
+        like = like or self._like(case)
+        seed_global(case.seed)
         instance = self.subject.build(case, self.initial(case), self.device)
         instance = self._matched(instance, case, like)
         instance.load(like.own_state())
         return instance
+
+    def _like(self, case: Case) -> Instance:
+        """Native with its state drawn, only to be looked at; kept, since several checks ask the same of a case."""
+        key = (self.spec.name, repr(case), self.device)
+        if key not in _LIKE:
+            _LIKE[key] = self.build_native(case)
+            while len(_LIKE) > MOST_LIKE:
+                _LIKE.popitem(last=False)
+        return _LIKE[key]
 
     def _matched(self, instance: Instance, case: Case, like: Instance) -> Instance:
         """The subject with native's names; where they do not tell which is which, whatever gives native's outputs."""
