@@ -50,6 +50,16 @@ def plain(value: Tensor) -> Tensor:
         return value.as_subclass(Tensor)
 
 
+def _outspoken(rows: list[Case], said: Callable[[str, Any], str]) -> Iterator[int]:
+    """The places of the rows whose keyword arguments say something that none before them has."""
+    known: set[str] = set()
+    for i, row in enumerate(rows):
+        here = {said(k, v) for part in (row.init, row.call) if part is not None for k, v in part.kwargs}
+        if here - known:
+            yield i
+        known |= here
+
+
 class Runner:
     """Builds and runs for one (spec, check, dtype, device).
 
@@ -94,14 +104,27 @@ class Runner:
         return self.level == "full"
 
     def spread(self, rows: Iterable[Case], most: int) -> list[Case]:
-        """All of them at the full level, else at most so many, spread over all: for what hangs little on arguments."""
+        """All of them at the full level, else those that spell out an argument anew, and others up to so many."""
         every = list(rows)
-        return every if self.full else every[:: max(1, -(-len(every) // most))]
+        if self.full or len(every) <= most:
+            return every
+        chosen = {0, *_outspoken(every, lambda name, value: f"{name}={value!r}")}
+        others = [i for i in range(len(every)) if i not in chosen]
+        room = most - len(chosen)
+        chosen.update(others[:: -(-len(others) // room)] if room > 0 and others else ())
+        return [every[i] for i in sorted(chosen)]
+
+    @cached_property
+    def outspoken(self) -> list[Case]:
+        """The first rows in training mode with an argument of that name, or with that choice of it."""
+        rows = list(self.rows())
+        return [rows[i] for i in _outspoken(rows, lambda name, v: f"{name}={v}" if isinstance(v, str) else name)]
 
     @cached_property
     def mixing(self) -> bool:
-        """Whether an output hangs on many inputs; else each has one, as the regimes of such operators tell."""
-        return "nonfinite" not in self.spec.regimes
+        """Whether an output hangs on many inputs, whose sums may cancel."""
+        told = self.spec.mixing
+        return "nonfinite" not in self.spec.regimes if told is None else told
 
     # -- cases ---------------------------------------------------------------------------------------------------
 
@@ -279,11 +302,16 @@ class Runner:
         drawn = [torch.randn(o.shape, generator=generator, dtype=torch.float64) for o in outputs]
         return [d.to(o.dtype).double() if o.is_floating_point() else d for d, o in zip(drawn, outputs, strict=True)]
 
-    def names(self, case: Case, instance: Instance, outputs: int) -> list[str]:
-        """What the flat list of results holds, for messages."""
+    @cached_property
+    def _given(self) -> list[str]:
+        """The names of a call's arguments."""
         target: Any = self.spec.reference
         target = target.forward if self.spec.kind == "module" else target
-        given = [p for p in inspect.signature(target).parameters if p != "self"]
+        return [p for p in inspect.signature(target).parameters if p != "self"]
+
+    def names(self, case: Case, instance: Instance, outputs: int) -> list[str]:
+        """What the flat list of results holds, for messages."""
+        given = self._given
         labels = [given[i] if i < len(given) else f"argument {i}" for i in range(len(case.call.args))]
         labels += [k for k, _ in case.call.kwargs]
         nested = zip(labels, (*case.call.args, *case.call.keywords.values()), strict=True)
