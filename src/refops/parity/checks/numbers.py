@@ -49,12 +49,14 @@ def _quick(trial: Trial, row: Case, i: int, every: tuple[str, ...], widest: bool
     if i and not main:
         asked = i == 1 if trial.dtype == "float64" else widest or row in trial.outspoken  # wide sums tell nothing new
         return [every[0] if row.only else "ordinary"] if asked else []
-    if row.only or (main and not i):
+    if row.only or (main and not i and trial.level != "brief"):
         return every
-    if not i:
+    if not main:
         return [regime for regime in every if regime in COARSE]
     turns = [regime for regime in every if regime in TELLING]
     turn = turns[i % len(turns)] if turns else "ordinary"
+    if trial.level == "brief":
+        return [turn]
     # where kinks and limits meet arguments of their own, every row is asked about them
     return dict.fromkeys((turn, every[i % len(every)])) if "saturation" in every else [turn]
 
