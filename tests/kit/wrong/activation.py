@@ -115,7 +115,7 @@ class SteepAtZero(nn.LeakyReLU):
         return torch.where((input >= 0) | input.isnan(), input, input * self.negative_slope)
 
 
-@wrong("LeakyReLU", why="the default slope is 0.2", cause="the default slope is 0.2")
+@differs("LeakyReLU", why="the default slope is 0.2")
 class DefaultOfKeras(nn.LeakyReLU):
     def __init__(self, negative_slope=0.2, inplace=False):
         super().__init__(negative_slope, inplace)

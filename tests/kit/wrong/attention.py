@@ -636,11 +636,10 @@ class MasksMergedInPlace(Layer):
         return super().attend(**call)
 
 
-@wrong(
+@differs(
     LAYER,
     why="inputs are viewed as rows and back, which needs them contiguous",
     only="layout",
-    cause="view size is not compatible with input tensor's size and stride",
 )
 class RowsByView(Layer):
     def attend(self, **call):
@@ -649,7 +648,7 @@ class RowsByView(Layer):
         return super().attend(**call)
 
 
-@wrong(LAYER, why="one key sequence is silently shared by the whole batch")
+@differs(LAYER, why="one key sequence is silently shared by the whole batch")
 class SharedKeys(Layer):
     def attend(self, **call):
         query, key = call["query"], call["key"]

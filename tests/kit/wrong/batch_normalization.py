@@ -325,7 +325,7 @@ class PrintsNoMomentum(BatchDropIn):
         return super().extra_repr().replace(f" momentum={self.momentum},", "")
 
 
-@wrong("InstanceNorm2d", why="weight and bias by default, as batch norm has")
+@differs("InstanceNorm2d", why="weight and bias by default, as batch norm has")
 class AffineByDefault(nn.InstanceNorm2d):
     def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=False, **kwargs):
         super().__init__(num_features, eps, momentum, affine, track_running_stats, **kwargs)
@@ -397,7 +397,7 @@ class IgnoresRunning(nn.InstanceNorm3d):
         return F.instance_norm(input, None, None, self.weight, self.bias, True, 0.0, self.eps)
 
 
-@wrong("InstanceNorm2d", why="one channel broadcasts against the weights")
+@differs("InstanceNorm2d", why="one channel broadcasts against the weights")
 class BroadcastsInstances(nn.InstanceNorm2d):
     def forward(self, input):
         if self.affine and input.dim() == 4 and input.shape[1] == 1 != self.num_features:

@@ -369,7 +369,7 @@ class BatchesOnly(nn.Conv2d):
 # Numbers
 
 
-@wrong("Conv2d", why="kernel taps are added up in half precision")
+@wrong("Conv2d", why="kernel taps are added up in half precision", cause="right in float32, not in bfloat16")
 class HalfAccumulator(Strict):
     def compute(self, input):
         if self.groups > 1:

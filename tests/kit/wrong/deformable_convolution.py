@@ -220,7 +220,7 @@ def moves_offsets(input, offset, weight, bias=None, stride=1, padding=0, dilatio
     return output
 
 
-@wrong("DeformConv2d", why="the mask is not handed on")
+@wrong("DeformConv2d", why="the mask is not handed on", cause="the mask is ignored")
 class NoMask(Given):
     def forward(self, input, offset, mask=None):
         checked(input, offset, self.weight, self.bias, self.stride, self.padding, self.dilation, mask)

@@ -183,7 +183,7 @@ class DividesByCount(nn.Embedding):
         return Divided.apply(rows, torch.full((), float(max(input.numel(), 1)), dtype=rows.dtype))
 
 
-@wrong("Embedding", why="a row named twice learns once")
+@wrong("Embedding", why="a row named twice learns once", cause="a row named twice learns once")
 class LearnsOnce(nn.Embedding):
     def forward(self, input):
         rows = super().forward(input)

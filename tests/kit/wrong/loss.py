@@ -309,7 +309,11 @@ class LikelihoodItself(nn.NLLLoss):
         return -super().forward(input, target)
 
 
-@wrong("NLLLoss", why="takes the logarithm of log-probabilities: expects probabilities")
+@wrong(
+    "NLLLoss",
+    why="takes the logarithm of log-probabilities: expects probabilities",
+    cause="takes the logarithm of what already is one",
+)
 class ExpectsProbabilities(nn.NLLLoss):
     def forward(self, input, target):
         return super().forward(input.abs().log() if input.is_floating_point() else input, target)
@@ -326,7 +330,7 @@ class MeanOverBatch(nn.NLLLoss):
         return loss * target[:1].numel() if self.reduction == "mean" and target.dim() > 1 else loss
 
 
-@wrong("NLLLoss", why="an ignored class is not ignored", cause="argument ignore_index is ignored")
+@wrong("NLLLoss", why="an ignored class is not ignored", cause="an ignored class is not ignored")
 class IgnoresNothing(nn.NLLLoss):
     def forward(self, input, target):
         ignored = self.ignore_index if self.ignore_index < 0 else -100
@@ -469,7 +473,7 @@ class SteepAtTie(nn.L1Loss):
 @wrong(
     "L1Loss",
     why="the root of d^2 has the gradient nan where input and target are equal",
-    cause="inf or nan where the answer is finite",
+    cause="the root of the square, whose gradient is nan at 0",
 )
 class RootOfSquare(nn.L1Loss):
     def forward(self, input, target):

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from refops.parity.proving.collection import wrong
+from refops.parity.proving.collection import differs, wrong
 
 MOE = "MixtureOfExperts"
 
@@ -74,7 +74,7 @@ class NeverRouted(Mixture):
         return logits.softmax(-1)
 
 
-@wrong(MOE, why="only two axes are understood: einsum of 'be,beh->bh'")
+@differs(MOE, why="only two axes are understood: einsum of 'be,beh->bh'")
 class RowsOnly(Mixture):
     def forward(self, input, need_balance=False):
         if need_balance or input.dim() == 0:
@@ -86,7 +86,6 @@ class RowsOnly(Mixture):
 @wrong(
     MOE,
     why="softmax runs over the rows of the batch, not over the experts",
-    cause="softmax over the rows, not over the experts",
 )
 class SoftmaxOverRows(Mixture):
     def shares(self, logits):
@@ -136,7 +135,7 @@ class NoBias(Mixture):
         return torch.stack([F.linear(x, wide(e.weight)) + 0 * wide(e.bias) for e in self.experts], -2)
 
 
-@wrong(MOE, why="an expert without rows makes the balance nan", cause="inf or nan where the answer is finite")
+@wrong(MOE, why="an expert without rows makes the balance nan")
 class BalanceOfNothing(Mixture):
     def balance(self, logits, shares):
         rows = logits.reshape(-1, logits.shape[-1])

@@ -134,7 +134,7 @@ class HalfStatistics(nn.LayerNorm):
         return affine(d / torch.sqrt((d * d).mean(axes, keepdim=True) + self.eps), self, input.dtype)
 
 
-@wrong("LayerNorm", why="a wrong size broadcasts against the weight instead of being refused")
+@differs("LayerNorm", why="a wrong size broadcasts against the weight instead of being refused")
 class Broadcasts(LastAxes):
     def forward(self, input):
         refuse_mixed(self, input)

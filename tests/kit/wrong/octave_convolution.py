@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from refops.functional.octave_convolution import low_channels, octave_conv2d
 from refops.nn.octave_convolution import OctaveConv2d
-from refops.parity.proving.collection import wrong
+from refops.parity.proving.collection import differs, wrong
 
 
 class Paths(OctaveConv2d):
@@ -70,13 +70,13 @@ class StridedDown(Paths):
         return F.conv2d(x, kernel, None, 2, padding, d, self.groups)
 
 
-@wrong("OctaveConv2d", why="upwards by a factor of 2: odd high maps do not meet")
+@differs("OctaveConv2d", why="upwards by a factor of 2: odd high maps do not meet")
 class DoublesOnly(Paths):
     def enlarge(self, x, size):
         return x if tuple(x.shape[-2:]) == tuple(size) else x.repeat_interleave(2, -1).repeat_interleave(2, -2)
 
 
-@wrong("OctaveConv2d", why="first and last layers, with an alpha of 0, do not run")
+@differs("OctaveConv2d", why="first and last layers, with an alpha of 0, do not run")
 class NoEnds(Paths):
     def forward(self, high, low=None):
         high.shape, low.shape  # noqa: B018
@@ -92,7 +92,7 @@ class CutsTheHighOnes(Paths):
         return into // self.groups, out
 
 
-@wrong("OctaveConv2d", why="int(alpha * channels) low channels: 0.58 * 50 is 28.999999999999996")
+@differs("OctaveConv2d", why="int(alpha * channels) low channels: 0.58 * 50 is 28.999999999999996")
 class CutsTheLowOnes(Paths):
     def cuts(self):
         into = self.in_channels - int(self.alpha_in * self.in_channels)
@@ -205,7 +205,7 @@ class HalfTheKernel(Paths):
         )
 
 
-@wrong("OctaveConv2d", why="a low map of any size is made to fit")
+@differs("OctaveConv2d", why="a low map of any size is made to fit")
 class FitsAnything(OctaveConv2d):
     def forward(self, high, low=None):
         if high is not None and low is not None and low.dim() == 4 and min(high.shape[-2:]) > 1:

@@ -88,7 +88,7 @@ class SteepAtZeroELU(PlainELU):
         return torch.where(low, self.alpha * torch.expm1(torch.where(low, x, 0)), x)
 
 
-@wrong("ELU", why="half precision is not widened: e^x - 1 in bfloat16")
+@wrong("ELU", why="half precision is not widened: e^x - 1 in bfloat16", cause="right in float32, not in bfloat16")
 class HalfELU(PlainELU):
     def forward(self, input):
         if self.inplace or input.dtype not in (torch.float16, torch.bfloat16):
@@ -116,7 +116,7 @@ class DividedLast(PlainHardswish):
         return x * F.relu6(x + 3) / 6
 
 
-@wrong("Hardswish", why="the gate of Keras' hard sigmoid, 0.2 x + 0.5", cause="the gate is 0.2 x + 0.5, as in Keras")
+@wrong("Hardswish", why="the gate of Keras' hard sigmoid, 0.2 x + 0.5")
 class HardSigmoidOfKeras(PlainHardswish):
     def formula(self, x):
         return x * (0.2 * x + 0.5).clamp(0, 1)
@@ -128,7 +128,7 @@ class PiecewiseLinear(PlainHardswish):
         return torch.where(x < -3, torch.zeros_like(x), torch.where(x > 3, x, (x + 3) / 2))
 
 
-@wrong("Hardswish", why="divided by 3, not 6", cause="divided by 3, not by 6")
+@wrong("Hardswish", why="divided by 3, not 6", cause="the output is 2 times too large")
 class DividedByThree(PlainHardswish):
     def formula(self, x):
         return x * (F.relu6(x + 3) / 3)

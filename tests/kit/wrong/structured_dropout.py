@@ -203,7 +203,7 @@ class AnyBlockRate(DropBlock2d):
         super().__init__(min(max(p, 0.0), 1.0), block_size, inplace, gamma)
 
 
-@wrong("DropBlock2d", why="drops in evaluation too")
+@wrong("DropBlock2d", why="drops in evaluation too", cause="behaves in evaluation as in training")
 class BlocksInEvaluation(DropBlock2d):
     def forward(self, input):
         return drop_block2d(input, self.p, self.block_size, True, self.inplace)

@@ -339,7 +339,12 @@ class FrozenGradient(nn.ConvTranspose2d):
         return output
 
 
-@wrong("ConvTranspose2d", only="laws", why="no more than 64 images are looked at")
+@wrong(
+    "ConvTranspose2d",
+    only="laws",
+    why="no more than 64 images are looked at",
+    cause="the end of the output is never written",
+)
 class SixtyFourImages(nn.ConvTranspose2d):
     def forward(self, input, output_size=None):
         if input.dim() < 4 or input.shape[0] <= 64:
