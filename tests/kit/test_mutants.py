@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from refops.parity.proving.jury import ROOT, Jury, Outcome
+from refops.parity.proving.jury import ROOT, Outcome
 from refops.parity.proving.mutants import Mutant, all_mutants, changes, mutants_of, mutated, sample
 from refops.parity.proving.mutation import EQUIVALENTS, as_line, earlier, equivalents, refresh, summary, table
-from refops.parity.proving.transplant import transplant
+from refops.parity.proving.transplant import compiled, loaded, transplant
 
 HERE = Path(__file__).parents[2]
 SOURCE = '''
@@ -90,7 +90,7 @@ def test_no_such_mutant() -> None:
         mutated("x = 1", 99)
 
 
-def loaded(source: str) -> types.ModuleType:
+def module_of(source: str) -> types.ModuleType:
     module = types.ModuleType("refops.made_up")
     module.__file__ = "made_up.py"
     exec(compile(source, "made_up.py", "exec"), vars(module))
@@ -129,22 +129,15 @@ class C(Base):
 
 
 def test_a_transplant_reaches_those_who_hold_the_functions(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = loaded(MODULE)
+    module = module_of(MODULE)
     monkeypatch.setitem(sys.modules, module.__name__, module)
     f, kept, c = module.f, module.kept, module.C
     assert (f(1), kept(1), c.s(2), c().p) == (7, 2, 4, 2)
     changed = MODULE.replace("y=2", "y=3").replace("LIMIT = 4", "LIMIT = 14").replace("x * 2", "x - 2")
     changed = changed.replace("x + 1", "x + 5").replace("        super().__init__()\n", "")
-    transplant(module, ast.parse(changed))
+    transplant(module, loaded(module, compiled(module, ast.parse(changed))))
     assert (f(1), kept(1), c.s(2), c().p) == (1 + 3 + 14, 6, 0, 6)
     assert not hasattr(c(), "base"), "a lost call of super() is lost"
-
-
-def test_nearest_specs_come_first() -> None:
-    jury = Jury()
-    linear = next(m for m in mutants_of(ROOT, "functional/linear.py") if m.scope == "linear")
-    assert jury.specs(linear)[0] == "functional.linear"
-    assert "Linear" in jury.specs(linear)
 
 
 A, B = (Mutant("nn/a.py", "f", 1, "term", "x + 1", after, 1, 0) for after in ("x", "1"))
@@ -161,13 +154,22 @@ def test_the_score_leaves_explained_survivors_out(tmp_path: Path) -> None:
         refresh(page, table(found, {}))
 
 
+def test_what_could_not_be_judged_is_no_kill() -> None:
+    said = summary([Outcome(A, "LayerNorm-value-float32-cpu")], {}, {B: "a fault of the jury's own"})
+    assert said.startswith(f"could not be judged  {B.key}: a fault of the jury's own\n1 of 1 mutants killed")
+
+
 def test_a_run_cut_short_is_taken_up_again(tmp_path: Path) -> None:
     file = tmp_path / "run.jsonl"
     assert earlier(file, [A, B]) == []
     outcomes = [Outcome(A, "LayerNorm-value-float32-cpu", "built(3)", "over"), Outcome(B)]
-    file.write_text("".join(as_line(o, {}) + "\n" for o in outcomes), encoding="utf-8")
-    assert earlier(file, [A, B]) == outcomes[:1]
-    assert earlier(file, [B]) == []
+    file.write_text("".join(as_line(o) + "\n" for o in outcomes), encoding="utf-8")
+    assert earlier(file, [A, B]) == outcomes
+    assert earlier(file, [A, B], again=True) == outcomes[:1]
+    assert earlier(file, [B]) == outcomes[1:]
+    with file.open("a", encoding="utf-8") as lines:
+        lines.write(as_line(Outcome(B, "tests")) + "\n")
+    assert earlier(file, [B], again=True) == [Outcome(B, "tests")], "the last word counts"
 
 
 def test_every_survivor_on_the_list_is_a_mutant_and_has_a_reason() -> None:
@@ -177,8 +179,16 @@ def test_every_survivor_on_the_list_is_a_mutant_and_has_a_reason() -> None:
     assert all(len(reason) > 10 for reason in known.values())
 
 
-def test_a_sample_of_mutants_is_noticed() -> None:
-    """In a process of its own: it forks, which a worker of pytest with threads had better not."""
-    command = [sys.executable, "-m", "refops.parity.proving.mutation", "--sample", "60", "--trust"]
-    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False)
+def run(*words: str | Path) -> str:
+    """A Python program in a process of its own: it forks, which a worker of pytest with threads had better not."""
+    done = subprocess.run([sys.executable, *words], cwd=HERE, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+def test_what_the_jury_counts_as_a_kill(tmp_path: Path) -> None:
+    assert "judged" in run(HERE / "tests" / "kit" / "jury_on_trial.py", tmp_path)
+
+
+def test_a_sample_of_mutants_is_noticed() -> None:
+    assert "mutants killed" in run("-m", "refops.parity.proving.mutation", "--sample", "60", "--trust")

@@ -9,14 +9,24 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Callable, Iterator
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 
-def transplant(module: ModuleType, tree: ast.Module) -> None:
-    """Have every function, method and number of `module` be what `tree` makes of it."""
+def compiled(module: ModuleType, tree: ast.Module) -> CodeType:
+    """The code of a changed module."""
+    return compile(tree, str(module.__file__), "exec")
+
+
+def loaded(module: ModuleType, code: CodeType) -> dict[str, Any]:
+    """What the changed module would hold if it were imported; what importing it raises is raised."""
     fresh: dict[str, Any] = {name: getattr(module, name) for name in ("__name__", "__file__", "__package__")}
-    exec(compile(tree, str(module.__file__), "exec"), fresh)
+    exec(code, fresh)
+    return fresh
+
+
+def transplant(module: ModuleType, fresh: dict[str, Any]) -> None:
+    """Have every function, method and number of `module` be what it is in `fresh`."""
     for name, new in fresh.items():
         old = vars(module).get(name)
         if name.startswith("__") or getattr(old, "__module__", module.__name__) != module.__name__:
