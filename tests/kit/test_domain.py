@@ -68,6 +68,38 @@ def test_a_parametrized_module_is_loaded_through_its_parametrization() -> None:
     assert check(normed, like="Linear", checks=["value", "gradient"], dtypes=["float32"]).passed
 
 
+class Product(torch.nn.Module):
+    """A linear layer without a bias."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.randn(out_features, in_features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x @ self.weight.t()
+
+
+def test_what_is_not_offered_and_not_there_is_taken_to_be_switched_off() -> None:
+    asked = {"checks": [*BRIEF["checks"], "laws", "frozen"], "dtypes": ["float32"]}
+    report = check(Product, like="Linear", without=("bias", "device", "dtype"), **asked)
+    assert report.verdict.sentence == "right: 5 checks passed"
+    assert sum(record.evidence for record in report.records) > 20
+    assert "accepted: not offered: bias" in str(report)
+
+    class Doubled(Product):
+        def forward(self, x: Tensor) -> Tensor:
+            return 2 * super().forward(x)
+
+    assert not check(Doubled, like="Linear", without=("bias", "device", "dtype"), **BRIEF).passed
+
+
+def test_a_parameter_that_is_not_there_is_told_with_what_to_declare() -> None:
+    report = check(Product, like="Linear", without=("device", "dtype"), **BRIEF)
+    assert report.verdict.sentence.startswith("wrong: state")
+    assert "declare fixed={'bias': False}" in str(report)
+    assert check(Product, like="Linear", without=("device", "dtype"), fixed={"bias": False}, **BRIEF).passed
+
+
 def test_a_declared_default_is_no_difference() -> None:
     class Small(torch.nn.LayerNorm):
         def __init__(self, normalized_shape: Any, eps: float = 1e-6, elementwise_affine: bool = True) -> None:

@@ -252,6 +252,7 @@ def _stateful(trial: Trial, operator: Operator, case: Case, args: tuple[Any, ...
     if trial.spec.kind == "function":
         return Called(Instance(operator.target, binding=operator.calling()))
     given = Case(Arguments(), Arguments(args, tuple(kwargs.items())), mode=case.mode, dtype=case.dtype)
+    given = trial.subject.settled(given)
     native = trial.build_native(given.but(dtype="float32"), "cpu")
     instance = trial.as_before(operator, operator.build(given, []), native)
     instance.load(native.own_state())

@@ -9,11 +9,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 
 from refops.parity.binding import NotOfferedError
 from refops.parity.case import Case
 from refops.parity.checks import Check
 from refops.parity.domain import ClaimError
+from refops.parity.judging.lacking import switched_off
 from refops.parity.judging.scenarios import maker
 from refops.parity.judging.training import Training
 from refops.parity.judging.trial import NotAskedError, Trial
@@ -86,7 +88,7 @@ def attempt(trial: Trial, check: Check, case: Case) -> Attempt:
             return Attempt(left_out="native refuses it together with what the subject has preset")
         found = [Finding(repr(asked), f"could not be judged: {error}", kind="unjudged")]
     except MappingError as error:
-        found = [Finding(repr(asked), str(error.args[0]), kind="state")]
+        found = [Finding(repr(asked), str(error.args[0]) + _remedy(trial, asked), kind="state")]
     except Exception as error:
         if asked is not case and native_refuses(trial, asked):
             return Attempt(left_out="native refuses it together with what the subject has preset")
@@ -94,6 +96,13 @@ def attempt(trial: Trial, check: Check, case: Case) -> Attempt:
     for finding in found:
         finding.kind = finding.kind or check.name
     return Attempt(sorted(found, key=lambda f: f.grade != "wrong"))
+
+
+def _remedy(trial: Trial, case: Case) -> str:
+    """What to declare of a subject that is a layer with something switched off; empty where that is not it."""
+    cases = (case, *islice(trial.rows(None), 3))  # a law's case does not say how the layer is built
+    off = next(filter(None, (switched_off(trial, c) for c in cases)), {})
+    return f"; if it is made without, declare fixed={off}" if off else ""
 
 
 def native_refuses(trial: Trial, case: Case) -> bool:

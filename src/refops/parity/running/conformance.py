@@ -16,6 +16,7 @@ import torch
 
 from refops.parity.domain import Claims, Domain
 from refops.parity.judging.item import Item, items, run_item
+from refops.parity.judging.lacking import without_absent
 from refops.parity.record import Finding, Record
 from refops.parity.running.kinds import Kind
 from refops.parity.running.verdict import Verdict, verdict
@@ -51,7 +52,7 @@ def operator(
         _builds(subject, spec)
     claims = domain or Domain()
     _known(claims, spec)
-    return Operator(
+    made = Operator(
         subject,
         spec.kind,
         _name(subject),
@@ -62,6 +63,7 @@ def operator(
         strict=strict or drop_in,
         by_hand=by_hand,
     )
+    return without_absent(made, spec)
 
 
 def _name(subject: Callable[..., Any]) -> str:
