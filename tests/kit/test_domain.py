@@ -93,6 +93,16 @@ def test_what_is_not_offered_and_not_there_is_taken_to_be_switched_off() -> None
     assert not check(Doubled, like="Linear", without=("bias", "device", "dtype"), **BRIEF).passed
 
 
+def test_a_factory_that_does_not_offer_what_the_first_case_asks_is_judged() -> None:
+    def triplets(margin: float = 1.0, mining: str = "hard", squared: bool = False) -> torch.nn.Module:
+        from refops.nn import TripletMiningLoss
+
+        return TripletMiningLoss(margin, mining, squared)
+
+    report = check(triplets, like="TripletMiningLoss", without=("reduction",), **BRIEF)
+    assert report.passed, report
+
+
 def test_a_parameter_that_is_not_there_is_told_with_what_to_declare() -> None:
     report = check(Product, like="Linear", without=("device", "dtype"), **BRIEF)
     assert report.verdict.sentence.startswith("wrong: state")

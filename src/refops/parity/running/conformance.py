@@ -14,6 +14,7 @@ from typing import Any, Unpack
 
 import torch
 
+from refops.parity.binding import NotOfferedError
 from refops.parity.domain import Claims, Domain
 from refops.parity.judging.item import Item, items, run_item
 from refops.parity.judging.lacking import without_absent
@@ -93,7 +94,7 @@ def _builds(factory: Callable[..., Any], spec: Spec) -> None:
         except TypeError:
             twin = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", spec.name).lower()
             meant = next((s.name for s in all_specs() if s.name == f"functional.{twin}"), "the function's own spec")
-        except Exception:
+        except (Exception, NotOfferedError):
             return  # a factory that fails otherwise is judged, and its error told
     if meant:
         given = f"{target.__module__}.{getattr(target, '__qualname__', target)}"
