@@ -69,7 +69,7 @@ def channels_last_only(case: Case) -> bool:
 
 
 def exact_ties(case: Case) -> bool:
-    """Not made for it: which of equal logits are kept is its own choice."""
+    """Not made for it: of logits equal to the last it keeps all."""
     return case.regime in ("ties", "zeros")
 
 
@@ -111,11 +111,6 @@ def hard_targets_of_channels(case: Case) -> bool:
 def mean_of_all_classes(case: Case) -> bool:
     """Not made for it: a mean, which there divides by the number of classes too; or no axis of classes."""
     return case.call.keywords.get("reduction", "mean") == "mean" or len(_shapes(case)[0]) < 2
-
-
-def some_kept(case: Case) -> bool:
-    """Not made for it: equal logits, or k = 0, which there keeps none."""
-    return exact_ties(case) or case.call.args[1:] == (0,) or case.call.keywords.get("k") == 0
 
 
 def square_if_causal(case: Case) -> bool:

@@ -24,7 +24,6 @@ from foreign_adapters import (
     matrix_and_labels,
     mean_of_all_classes,
     no_class_weights,
-    some_kept,
     square_if_causal,
     whole_sum,
 )
@@ -232,12 +231,12 @@ LAYERS = [
     *like(
         "functional.top_k_filter",
         ("transformers.generation.logits_process:TopKLogitsWarper", {"make": "warp_k", **TIES}),
-        ("x_transformers.autoregressive_wrapper:top_k", {"make": "x_top_k", "unsupported": some_kept}),
+        ("x_transformers.autoregressive_wrapper:top_k", {"make": "x_top_k"}),
     ),
     *like(
         "functional.top_p_filter",
-        ("transformers.generation.logits_process:TopPLogitsWarper", {"make": "warp_p", **TIES}),
-        ("x_transformers.autoregressive_wrapper:top_p", {"make": "x_top_p", **TIES}),
+        ("transformers.generation.logits_process:TopPLogitsWarper", {"make": "warp_p"}),
+        ("x_transformers.autoregressive_wrapper:top_p", {"make": "x_top_p"}),
     ),
     *like(
         "functional.temperature_softmax",

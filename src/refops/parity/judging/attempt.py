@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 
+import torch
+
 from refops.parity.binding import NotOfferedError
 from refops.parity.case import Case
 from refops.parity.checks import Check
@@ -18,7 +20,7 @@ from refops.parity.domain import ClaimError
 from refops.parity.judging.lacking import switched_off
 from refops.parity.judging.scenarios import maker
 from refops.parity.judging.training import Training
-from refops.parity.judging.trial import NotAskedError, Trial
+from refops.parity.judging.trial import NotAskedError, Statistics, Trial
 from refops.parity.matching import MappingError
 from refops.parity.record import Finding
 from refops.parity.subject import NativeError
@@ -75,8 +77,11 @@ def attempt(trial: Trial, check: Check, case: Case) -> Attempt:
     unsupported_by = trial.subject.domain.unsupported
     if unsupported_by is not None and check.name != "laws" and unsupported_by(asked):  # a law's case is none of a call
         return Attempt(left_out="declared as unsupported")
+    held = trial.statistics.snapshot()
     try:
         found = list(check.run(trial, asked))
+        if trial.spec.left_open is not None and check.name != "laws" and any(f.numbers for f in found):
+            found = _left_open(trial, asked, found, held)
     except NotAskedError as error:
         return Attempt(left_out=str(error))
     except ClaimError:
@@ -96,6 +101,18 @@ def attempt(trial: Trial, check: Check, case: Case) -> Attempt:
     for finding in found:
         finding.kind = finding.kind or check.name
     return Attempt(sorted(found, key=lambda f: f.grade != "wrong"))
+
+
+def _left_open(trial: Trial, case: Case, found: list[Finding], held: Statistics) -> list[Finding]:
+    """The findings, those of numbers as differences where the answer is as good as the oracle's."""
+    with torch.no_grad():
+        outputs = trial.call(trial.build_subject(case), case, trial.inputs(case))
+    said = trial.spec.left_open(case, trial.inputs(case), outputs) if trial.spec.left_open is not None else ""
+    if not said:
+        return found
+    trial.statistics = held  # how far it is off says nothing of its accuracy
+    told = Finding(repr(case), f"{said}: {trial.them} gives another answer", grade="differs", kind="left-open")
+    return [*(f for f in found if not f.numbers), told]
 
 
 def _remedy(trial: Trial, case: Case) -> str:
