@@ -14,6 +14,7 @@ import ast
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -110,7 +111,11 @@ class Arguments:
 
     def draws(self) -> Iterator[Draw]:
         """Every tensor among the arguments, also inside tuples, in order."""
-        yield from (d for value in (*self.args, *self.keywords.values()) for d in draws_in(value))
+        yield from self._draws
+
+    @cached_property
+    def _draws(self) -> tuple[Draw, ...]:
+        return tuple(d for value in (*self.args, *self.keywords.values()) for d in draws_in(value))
 
     def __repr__(self) -> str:
         return ", ".join([*map(repr, self.args), *(f"{k}={v!r}" for k, v in self.kwargs)])
@@ -213,6 +218,10 @@ class Case:
         yield from self.call.draws()
 
     def __repr__(self) -> str:
+        return self._text
+
+    @cached_property
+    def _text(self) -> str:  # what budgets, draws and instances are kept by
         head = f"called({self.call})" if self.init is None else f"built({self.init}).on({self.call})"
         changed = {k: getattr(self, k) for k, v in DEFAULTS.items() if getattr(self, k) != v}
         return head + (f".but({', '.join(f'{k}={v!r}' for k, v in changed.items())})" if changed else "")

@@ -89,6 +89,7 @@ class Spec:
         dtypes: floating dtypes native supports somewhere; each device's own gaps are found by asking native.
         laws, refusals, differences: see the classes.
         randomness: given where the layer draws random numbers in training.
+        mixing: whether an output is a sum over many inputs, which may cancel; unless told, where regimes are finite.
         varied: ask the cases in other sizes too, as far as the reference takes them: `Spec.of` knows no others.
         trivial: why the input itself (or zeros) is the right answer, for operators that only rearrange.
         no_check: checks that do not apply, each with its reason.
@@ -112,6 +113,7 @@ class Spec:
     randomness: Randomness | None = None
     trivial: str = ""
     no_check: tuple[tuple[str, str], ...] = ()
+    mixing: bool | None = None
     varied: bool = False
     left_open: Callable[[Case, list[Tensor], list[Tensor]], str] | None = None
 

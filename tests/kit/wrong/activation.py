@@ -210,7 +210,7 @@ class TwiceTheGradient(nn.Tanh):
         return y + (y - y.detach())
 
 
-@wrong("GELU", why="the default is the tanh form", cause="the default is the tanh form")
+@differs("GELU", why="the default is the tanh form")
 class TanhByDefault(nn.GELU):
     def __init__(self, approximate="tanh"):
         super().__init__(approximate)

@@ -262,7 +262,7 @@ class NoUnbatched1d(nn.Dropout1d):
         return F.dropout(input, self.p, self.training) if input.dim() == 2 else super().forward(input)
 
 
-@wrong("Dropout1d", why="any number of axes is accepted")
+@differs("Dropout1d", why="any number of axes is accepted")
 class AnyAxes1d(nn.Dropout1d):
     def forward(self, input):
         if input.dim() in (2, 3):

@@ -65,7 +65,7 @@ class CancelsToo(ByHand):
         return ce * (1 - p) ** self.gamma
 
 
-@wrong("FocalLoss", why="p_t to the power gamma: hard samples count less", cause="p to the power gamma, not 1 - p")
+@wrong("FocalLoss", why="p_t to the power gamma: hard samples count less")
 class EasyFirst(ByHand):
     def focused(self, ce, x, label):
         return ce * (-ce).exp() ** self.gamma

@@ -374,7 +374,7 @@ class EndExcluded(nn.Flatten):
         return input.flatten(self.start_dim, max(end - 1, self.start_dim % max(input.dim(), 1)))
 
 
-@wrong("Flatten", only="layout", why="view assumes a contiguous input")
+@differs("Flatten", only="layout", why="view assumes a contiguous input")
 class ViewFlatten(nn.Flatten):
     def forward(self, input):
         return input.view(super().forward(input).shape)

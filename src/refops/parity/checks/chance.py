@@ -27,10 +27,9 @@ def _random(spec: Spec) -> bool:
 
 def rates(trial: Trial) -> Iterator[Case]:
     """The rows in training mode, of every rate the spec has, inputs enlarged for counting."""
-    for row in trial.rows():
-        draws = list(row.call.draws())
-        if draws and 0 not in draws[0].shape:
-            yield row.but(mode="train")
+    rows = [row.but(mode="train") for row in trial.rows()]
+    rows = [row for row in rows if (draws := list(row.call.draws())) and 0 not in draws[0].shape]
+    yield from trial.spread(rows, 8 if trial.dtype == "float32" else 2)
 
 
 def _enlarged(case: Case) -> Case:

@@ -27,13 +27,13 @@ OF_TYPE = ("dtype", "scalar type", "not implemented for", "not supported", "type
 
 
 def shaped(trial: Trial) -> Iterator[Case]:
-    """Every row, the first rows with their main input's axes changed one at a time, and cases drawn by hypothesis.
+    """Every row, the first one with its main input's axes changed one at a time, and cases drawn by hypothesis.
 
     For a reference also what the spec says is refused, as far as its formula can know why.
     """
     for i, row in enumerate(trial.rows(None)):
         yield row
-        if i < 4 or trial.full:
+        if not i or trial.full:
             yield from _reshaped(row)
     yield from drawn_by_strategy(trial, 200 if trial.full else 10)
     if trial.subject.reference and trial.spec.shape is not None:
@@ -202,8 +202,8 @@ def every_row(trial: Trial) -> Iterator[Case]:
 
 
 def some_rows(trial: Trial) -> Iterator[Case]:
-    """Every row in float32 and at the full level, else the first two."""
-    yield from list(trial.rows(None))[: None if trial.full or trial.dtype == "float32" else 2]
+    """Every row at the full level, else some, see `spread`."""
+    yield from trial.spread(trial.rows(None), 6 if trial.dtype == "float32" else 2)
 
 
 @check(cases=some_rows, dtypes=None)
@@ -228,7 +228,7 @@ def dtype(trial: Trial, case: Case) -> Iterator[Finding]:
 
 def promoting(trial: Trial) -> list[Case]:
     """The rows on which other input dtypes are tried at the quick level: which are taken hangs little on arguments."""
-    return list(trial.rows(None))[: 4 if trial.dtype == "float32" else 2]
+    return list(some_rows(trial))[: 4 if trial.dtype == "float32" else 2]
 
 
 def _other_dtypes(trial: Trial, case: Case) -> Iterator[Finding]:
@@ -264,7 +264,7 @@ def _other_dtypes(trial: Trial, case: Case) -> Iterator[Finding]:
 def laid_out(trial: Trial) -> Iterator[Case]:
     """The first rows in every memory layout, and every row with an empty batch or without batch as it stands."""
     rows = [c for c in trial.rows() if trial.deterministic(c)] or [c.but(mode="eval") for c in trial.rows()]
-    for row in rows if trial.full else rows[:3]:
+    for row in rows if trial.full else rows[:2]:
         for layout in LAYOUTS:
             if any(
                 lay(torch.empty(d.shape), layout).stride() != torch.empty(d.shape).stride() or layout == "shifted"
@@ -286,7 +286,12 @@ def layout(trial: Trial, case: Case) -> Iterator[Finding]:
     yield from trial.judge(case, outputs, gradients)
 
 
-@check(cases=every_row)
+def sampled(trial: Trial) -> Iterator[Case]:
+    """Every row at the full level, else some, see `spread`."""
+    yield from trial.spread(trial.rows(None), 6)
+
+
+@check(cases=sampled)
 def inputs(trial: Trial, case: Case) -> Iterator[Finding]:
     """Inputs and parameters change only where native changes them, and outputs share memory only where native's do."""
     native, subject = trial.build_native(case), trial.build_subject(case)

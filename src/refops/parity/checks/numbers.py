@@ -13,20 +13,22 @@ from refops.parity.case import Arguments, Case, dtype_of
 from refops.parity.checks import check, differs
 from refops.parity.judging.budget import MANY_PROBES, PROBES, SLACK, Budget, budgets, ulp
 from refops.parity.judging.draw import numbers, seed_global
-from refops.parity.judging.trial import Trial, flatten
+from refops.parity.judging.trial import NotAskedError, Trial, flatten
 from refops.parity.matching import matched
 from refops.parity.record import Finding
 from refops.parity.spec import Law
 from refops.parity.subject import Instance, Operator
 
 COARSE = ("ordinary", "large", "tiny", "offset", "saturation", "subnormal")  # where range and precision of a dtype tell
+TELLING = ("ordinary", "large", "tiny", "offset", "negative", "ties")  # where every element shows whether it is right
 
 
 def regimes(trial: Trial) -> Iterator[Case]:
-    """The first row in every regime, the others in `ordinary` and most in one more; at the full level all in every one.
+    """The first row in every regime, the others in one each, in turn; at the full level all in every one.
 
     A row that names its own regimes (`only`) gets those. Outside float32, quick takes the first row where a dtype's
-    range and precision tell, `COARSE`, and every second other row, in float64 every fourth.
+    range and precision tell, `COARSE`, with the second in float64, with the widest and those that spell out an argument
+    anew in half precision.
     """
     rows = [c for c in trial.rows() if trial.deterministic(c)]
     rows = rows or [c.but(mode="eval") for c in trial.rows()]
@@ -45,15 +47,16 @@ def _quick(trial: Trial, row: Case, i: int, every: tuple[str, ...], widest: bool
     """The regimes of the i-th row at the quick level; the widest is asked in half precision too."""
     main = trial.dtype == "float32"
     if i and not main:
-        fine = trial.dtype == "float64"  # in which wide sums tell nothing new
-        asked = (widest and not fine) or (i % 2 and (i % 4 == 1 or not fine))
+        asked = i == 1 if trial.dtype == "float64" else widest or row in trial.outspoken  # wide sums tell nothing new
         return [every[0] if row.only else "ordinary"] if asked else []
     if row.only or (main and not i):
         return every
     if not i:
         return [regime for regime in every if regime in COARSE]
-    turn = i % 2 or "saturation" in trial.spec.regimes  # where kinks and limits meet arguments of their own, all rows
-    return dict.fromkeys(("ordinary", every[i % len(every)])) if turn else ["ordinary"]
+    turns = [regime for regime in every if regime in TELLING]
+    turn = turns[i % len(turns)] if turns else "ordinary"
+    # where kinks and limits meet arguments of their own, every row is asked about them
+    return dict.fromkeys((turn, every[i % len(every)])) if "saturation" in every else [turn]
 
 
 @check(cases=regimes, dtypes=None, measured=True)
@@ -131,10 +134,13 @@ def _second_gradients(
     outputs: list[Tensor], leaves: list[Tensor], cotangents: list[Tensor], seed: int
 ) -> list[Tensor | None]:
     """Gradients of <gradients, random directions> with respect to leaves and cotangents."""
-    directions = [d.to(o).requires_grad_() for d, o in zip(cotangents, outputs, strict=True)]
-    pairs = [(o, d) for o, d in zip(outputs, directions, strict=True) if o.requires_grad]
-    outs, ways = [o for o, _ in pairs], [d for _, d in pairs]
-    first = torch.autograd.grad(outs, leaves, ways, create_graph=True, allow_unused=True)
+    ways = [d.to(o).requires_grad_() for d, o in zip(cotangents, outputs, strict=True)]
+    pairs = [(o, d) for o, d in zip(outputs, ways, strict=True) if o.requires_grad]
+    if not pairs:
+        return [None] * (len(leaves) + len(ways))  # a constant's
+    first = torch.autograd.grad(
+        [o for o, _ in pairs], leaves, [d for _, d in pairs], create_graph=True, allow_unused=True
+    )
     generator = torch.Generator().manual_seed(seed)
     total = torch.zeros(())
     for gradient in first:
@@ -147,9 +153,9 @@ def _second_gradients(
 
 
 def smallest(trial: Trial) -> Iterator[Case]:
-    """The two rows with the fewest numbers."""
+    """The two rows with the fewest numbers, at the quick level the one."""
     rows = [c for c in trial.rows() if trial.deterministic(c) and not any(0 in d.shape for d in c.draws())]
-    yield from sorted(rows, key=lambda c: sum(torch.Size(d.shape).numel() for d in c.draws()))[:2]
+    yield from sorted(rows, key=lambda c: sum(torch.Size(d.shape).numel() for d in c.draws()))[: 2 if trial.full else 1]
 
 
 @check(cases=smallest, dtypes=("float64",), level="full")
@@ -251,8 +257,10 @@ def _stateful(trial: Trial, operator: Operator, case: Case, args: tuple[Any, ...
     """An instance of the operator holding the state native would be given for these arguments."""
     if trial.spec.kind == "function":
         return Called(Instance(operator.target, binding=operator.calling()))
-    given = Case(Arguments(), Arguments(args, tuple(kwargs.items())), mode=case.mode, dtype=case.dtype)
+    given = Case(case.call, Arguments(args, tuple(kwargs.items())), mode=case.mode, dtype=case.dtype)
     given = trial.subject.settled(given)
+    if operator.domain.unsupported is not None and operator.domain.unsupported(given):
+        raise NotAskedError("declared as unsupported")
     native = trial.build_native(given.but(dtype="float32"), "cpu")
     instance = trial.as_before(operator, operator.build(given, []), native)
     instance.load(native.own_state())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +21,8 @@ from refops.parity.subject import Instance, Operator
 UNASKED = torch.empty(0)
 """Stands for the gradient of what a subject derives from other parameters: there is no leaf to ask it of."""
 
+MOST_LIKE = 200
+_LIKE: OrderedDict[tuple[str, ...], Instance] = OrderedDict()
 _CHOSEN: dict[tuple[object, ...], dict[str, str]] = {}  # where names do not tell, what was found to fit, by subject
 
 
@@ -45,6 +48,16 @@ def plain(value: Tensor) -> Tensor:
     """The tensor itself, with its graph, whatever class it pretends to be: a subclass may lie when it is compared."""
     with torch._C.DisableTorchFunctionSubclass():
         return value.as_subclass(Tensor)
+
+
+def _outspoken(rows: list[Case], said: Callable[[str, Any], str]) -> Iterator[int]:
+    """The places of the rows whose keyword arguments say something that none before them has."""
+    known: set[str] = set()
+    for i, row in enumerate(rows):
+        here = {said(k, v) for part in (row.init, row.call) if part is not None for k, v in part.kwargs}
+        if here - known:
+            yield i
+        known |= here
 
 
 class Runner:
@@ -90,10 +103,28 @@ class Runner:
         """Whether this is the slow, thorough level."""
         return self.level == "full"
 
+    def spread(self, rows: Iterable[Case], most: int) -> list[Case]:
+        """All of them at the full level, else those that spell out an argument anew, and others up to so many."""
+        every = list(rows)
+        if self.full or len(every) <= most:
+            return every
+        chosen = {0, *_outspoken(every, lambda name, value: f"{name}={value!r}")}
+        others = [i for i in range(len(every)) if i not in chosen]
+        room = most - len(chosen)
+        chosen.update(others[:: -(-len(others) // room)] if room > 0 and others else ())
+        return [every[i] for i in sorted(chosen)]
+
+    @cached_property
+    def outspoken(self) -> list[Case]:
+        """The first rows in training mode with an argument of that name, or with that choice of it."""
+        rows = list(self.rows())
+        return [rows[i] for i in _outspoken(rows, lambda name, v: f"{name}={v}" if isinstance(v, str) else name)]
+
     @cached_property
     def mixing(self) -> bool:
-        """Whether an output hangs on many inputs; else each has one, as the regimes of such operators tell."""
-        return "nonfinite" not in self.spec.regimes
+        """Whether an output hangs on many inputs, whose sums may cancel."""
+        told = self.spec.mixing
+        return "nonfinite" not in self.spec.regimes if told is None else told
 
     # -- cases ---------------------------------------------------------------------------------------------------
 
@@ -187,11 +218,21 @@ class Runner:
 
     def build_subject(self, case: Case, like: Instance | None = None) -> Instance:
         """The subject, built for the case, holding native's drawn state."""
-        like = like or self.build_native(case)
+        like = like or self._like(case)
+        seed_global(case.seed)
         instance = self.subject.build(case, self.initial(case), self.device)
         instance = self._matched(instance, case, like)
         instance.load(like.own_state())
         return instance
+
+    def _like(self, case: Case) -> Instance:
+        """Native with its state drawn, only to be looked at; kept, since several checks ask the same of a case."""
+        key = (self.spec.name, repr(case), self.device)
+        if key not in _LIKE:
+            _LIKE[key] = self.build_native(case)
+            while len(_LIKE) > MOST_LIKE:
+                _LIKE.popitem(last=False)
+        return _LIKE[key]
 
     def _matched(self, instance: Instance, case: Case, like: Instance) -> Instance:
         """The subject with native's names; where they do not tell which is which, whatever gives native's outputs."""
@@ -261,11 +302,16 @@ class Runner:
         drawn = [torch.randn(o.shape, generator=generator, dtype=torch.float64) for o in outputs]
         return [d.to(o.dtype).double() if o.is_floating_point() else d for d, o in zip(drawn, outputs, strict=True)]
 
-    def names(self, case: Case, instance: Instance, outputs: int) -> list[str]:
-        """What the flat list of results holds, for messages."""
+    @cached_property
+    def _given(self) -> list[str]:
+        """The names of a call's arguments."""
         target: Any = self.spec.reference
         target = target.forward if self.spec.kind == "module" else target
-        given = [p for p in inspect.signature(target).parameters if p != "self"]
+        return [p for p in inspect.signature(target).parameters if p != "self"]
+
+    def names(self, case: Case, instance: Instance, outputs: int) -> list[str]:
+        """What the flat list of results holds, for messages."""
+        given = self._given
         labels = [given[i] if i < len(given) else f"argument {i}" for i in range(len(case.call.args))]
         labels += [k for k, _ in case.call.kwargs]
         nested = zip(labels, (*case.call.args, *case.call.keywords.values()), strict=True)

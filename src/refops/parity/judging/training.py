@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 
 from refops.parity.binding import Binding
 from refops.parity.case import Arguments, Case, dtype_of
-from refops.parity.judging.budget import MANY_PROBES, PROBES, Budget, budgets
+from refops.parity.judging.budget import FEW_PROBES, MANY_PROBES, Budget, budgets
 from refops.parity.judging.draw import lay, seed_of
 from refops.parity.judging.scenarios import (
     STEPS,
@@ -74,7 +74,7 @@ class Training:
         tensors = [self.trial.cast(t, self.case) for t in self.options]
         return self.scenario(maker(target, plainly(self.case), tensors), self.params(), self.grads)
 
-    def expected(self, probes: int = PROBES) -> list[Budget]:
+    def expected(self, probes: int = FEW_PROBES) -> list[Budget]:
         """A budget for all parameters after every step; kept, since many subjects are asked the same."""
         key = (
             self.trial.spec.name,
@@ -134,7 +134,7 @@ class Training:
     def compare(self, got: list[Tensor]) -> Iterator[Finding]:
         """The first parameter that is over budget, if any is; the budget is measured with care before accusing."""
         sizes = [p.numel() for p in self.start]
-        for probes in (PROBES, MANY_PROBES):
+        for probes in (FEW_PROBES, MANY_PROBES):
             held = self.trial.statistics.snapshot()
             found = list(self.trial.compare(self.case, [*self.expected(probes)], [*joined(got, len(sizes))]))
             if not found:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from refops.parity.case import Case, dtype_of
 from refops.parity.judging.accuracy import Weighed, factor_above_native, weigh
-from refops.parity.judging.budget import MANY_PROBES, NEIGHBOURS, PROBES, Budget, budgets, ulp
+from refops.parity.judging.budget import MANY_PROBES, NEIGHBOURS, PROBES, Budget, budgets
 from refops.parity.judging.draw import SAME_NUMBERS, lay
 from refops.parity.judging.runner import UNASKED, Runner, flatten
 from refops.parity.matching import matched
@@ -255,14 +255,13 @@ class Trial(Runner):
         error = budget.error(value)
         excess = budget.excess(value, error)
         at = int(excess.argmax())
-        spacing = ulp(budget.truth, budget.dtype) if not budget.exact else torch.ones_like(error)
-        ulps, finite = error / spacing, torch.isfinite(error)
+        ulps, finite = error / budget.spacing, torch.isfinite(error)
         native_error = _off(budget, at)
         ratio = error.flatten()[at].item() / native_error if native_error else None
         self.note(case, ulps[finite], ratio)
         if not self.subject.reference and budget.name.startswith("output"):  # the references are not told so
-            theirs = _native_error(budget)
-            told = None if theirs is None else weigh(ulps, theirs / spacing, budget.truth)
+            theirs = budget.native_error
+            told = None if theirs is None else weigh(ulps, theirs / budget.spacing, budget.truth)
             self.statistics.weighed += [told] if told is not None else []
         if excess.flatten()[at] <= 1:
             return
@@ -299,11 +298,6 @@ class Trial(Runner):
         self.statistics.worst = max(self.statistics.worst, (worst, repr(case)))
         if ratio is not None and math.isfinite(ratio):
             self.statistics.ratio = max(self.statistics.ratio, ratio)
-
-
-def _native_error(budget: Budget) -> Tensor | None:
-    """Native's own error, which `Budget.error` excuses, since a subject may answer what native answers."""
-    return None if budget.native is None else replace(budget, native=None).error(budget.native)
 
 
 def _series(budget: Budget, value: Tensor, at: int) -> dict[str, list[float]]:

@@ -9,7 +9,6 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import FunctionType, ModuleType
 from typing import Any, Unpack
 
 import torch
@@ -20,13 +19,12 @@ from refops.parity.judging.item import Item, items, run_item
 from refops.parity.judging.lacking import without_absent
 from refops.parity.record import Finding, Record
 from refops.parity.running.kinds import Kind
+from refops.parity.running.sharing import shared_items
 from refops.parity.running.verdict import Verdict, verdict
 from refops.parity.spec import Spec
 from refops.parity.specs import all_specs, find
 from refops.parity.subject import Operator, kind_of
 
-OWN = ("value", "gradient", "shape", "dtype", "inputs", "refusals", "exceptions", "vmap", "primitives", "views")
-ONCE = ("compile", "forward_mode", "checkpoint", "limits", "meta", "strides")  # slow, and alike in a family
 SORTS = {"module": "a class", "function": "a function", "optimizer": "an optimizer class"}
 
 
@@ -151,48 +149,19 @@ class Conformance:
     seconds: float = 600.0  # one item may take
 
     def items(self) -> Iterator[tuple[Item, Operator]]:
-        """Every item with its subject.
-
-        At the quick level what references judged together share is asked once. A function that is the forward pass of a
-        module is asked in float32, and only what is its own, `OWN`: the module's items run it in every dtype and
-        through every check. Of an operator in one, two and three dimensions, two are asked in every dtype, the others
-        in float32. What is in `ONCE` is asked of one member of a family.
-        """
-        whole = self.level != "quick" or self.dtypes or self.checks
-        called, once = (set(), set()) if whole else (self._called(), self._twins())
-        asked: set[tuple[str, str]] = set()
+        """Every item with its subject; at the quick level what references judged together share is asked once."""
+        if self.level == "quick" and not self.dtypes and not self.checks:
+            yield from shared_items(self.subjects, self.device)
+            return
         for spec, subject in self.subjects:
-            inner = spec.kind == "function" and spec.reference in called
-            claimed = self.dtypes or tuple(subject.domain.dtypes)
-            dtypes, checks = (("float32",), OWN) if inner else (claimed, self.checks)
-            dtypes = ("float32",) if spec.name in once else dtypes
-            for item in items(spec, subject, device=self.device, dtypes=dtypes, checks=checks, level=self.level):
-                if item.check.name in ONCE and subject.reference and not whole:
-                    if (spec.family, item.check.name) in asked:
-                        continue
-                    asked.add((spec.family, item.check.name))
+            dtypes = self.dtypes or tuple(subject.domain.dtypes)
+            for item in items(spec, subject, device=self.device, dtypes=dtypes, checks=self.checks, level=self.level):
                 yield item, subject
 
     def left(self) -> int:
         """How many checks the full level would add."""
         full = replace(self, level="full")
         return sum(1 for _ in full.items()) - sum(1 for _ in self.items())
-
-    def _twins(self) -> set[str]:
-        """The references in one and in three dimensions whose twin in two is judged here."""
-        names = {spec.name for spec, subject in self.subjects if subject.reference}
-        return {n for n in names if n[-2:] in ("1d", "3d") and f"{n[:-2]}2d" in names}
-
-    def _called(self) -> set[Callable[..., Any]]:
-        """The functions that the forward passes of the references judged here call, be it as `relu` or as `F.relu`."""
-        modules: list[Any] = [s.reference for s, subject in self.subjects if s.kind == "module" and subject.reference]
-        called: set[Callable[..., Any]] = set()
-        for forward in (module.forward for module in modules):
-            names, scope = forward.__code__.co_names, forward.__globals__
-            packages = [vars(scope[name]) for name in names if isinstance(scope.get(name), ModuleType)]
-            found = (place[name] for place in (scope, *packages) for name in names if name in place)
-            called.update(f for f in found if isinstance(f, FunctionType))
-        return called
 
 
 def conforms(

@@ -272,6 +272,7 @@ def layer(n: int, kind: str) -> Spec:
         shape=getattr(shapes, f"adaptive_{kind}_pool{n}d"),
         strategy=partial(cases, n, kind, function=False),
         regimes=POINTWISE,
+        mixing=kind == "avg",
         laws=laws(n, kind),
         refusals=refusals(n, kind, function=False),
     )
@@ -290,6 +291,7 @@ def function(n: int, kind: str, suffix: str = "") -> Spec:
         shape=in_pairs(formula) if suffix else formula,
         strategy=partial(cases, n, kind, function=True),
         regimes=POINTWISE,
+        mixing=kind == "avg",
         laws=tuple(Law(law.name, of_function(law.law), law.inputs) for law in laws(n, kind)),
         refusals=refusals(n, kind, function=True),
     )

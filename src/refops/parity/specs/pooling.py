@@ -168,6 +168,7 @@ def layer(n: int, kind: str, reference: Callable[..., Any], rows: tuple[Case, ..
         shape=getattr(shapes, f"{kind}_pool{n}d"),
         strategy=lambda: cases(n, kind, function=False),
         regimes=POINTWISE,
+        mixing=kind == "avg",
         laws=laws(n, kind, function=False),
         refusals=refusals(n, kind, function=False),
     )
@@ -185,6 +186,7 @@ def function(n: int, kind: str, reference: Callable[..., Any], rows: tuple[Case,
         shape=in_pairs(formula) if reference.__name__.endswith("_with_indices") else formula,
         strategy=lambda: cases(n, kind, function=True),
         regimes=POINTWISE,
+        mixing=kind == "avg",
         laws=laws(n, kind, function=True),
         refusals=refusals(n, kind, function=True),
     )
