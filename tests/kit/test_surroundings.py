@@ -81,6 +81,14 @@ def test_what_is_looked_up_has_long_cases_too() -> None:
         assert any(SIZES[0] in whole_numbers((case.init, case.call)) for case in cases), spec.name
 
 
+@pytest.mark.parametrize(("name", "seed"), [("functional.dropout2d", 18), ("RReLU", 1)])
+def test_every_run_has_a_case_nobody_could_know(name: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chance, "run_seed", lambda: seed)
+    spec = find(name)
+    (record,) = check(spec.native, like=name, checks=["unseen"]).records
+    assert record.cases, "a strategy may draw nothing that is not left to chance"
+
+
 def test_a_run_is_repeated_by_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chance, "run_seed", lambda: 5)
     first = chance.unforeseen("LayerNorm", 3)
