@@ -169,6 +169,14 @@ def test_cases_left_out_are_one_line_each_and_differences() -> None:
     assert accepted.sentence == "right: 2 checks passed"
 
 
+def test_an_argument_that_is_not_offered_is_told_once_with_what_it_costs() -> None:
+    lacked = differs("not-offered-weight", "built(2).on(real(2))")
+    said = verdict(
+        [record("signature", "float32", lacked), record("value", "float32", left_out={"not offered: weight": 3})]
+    )
+    assert [str(kind) for kind in said.differs] == ["not offered: weight (3 cases left out)"]
+
+
 def refusing(count: int, kind: str = "refuses-float16") -> list[Finding]:
     return [differs(kind, f"built(2).on(real({i}, 2))") for i in range(1, count + 1)]
 

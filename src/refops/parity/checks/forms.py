@@ -33,7 +33,7 @@ def shaped(trial: Trial) -> Iterator[Case]:
     """
     for i, row in enumerate(trial.rows(None)):
         yield row
-        if not i or trial.full:
+        if trial.full or (not i and trial.level != "brief"):
             yield from _reshaped(row)
     yield from drawn_by_strategy(trial, 200 if trial.full else 10)
     if trial.subject.reference and trial.spec.shape is not None:

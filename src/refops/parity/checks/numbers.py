@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -49,12 +49,14 @@ def _quick(trial: Trial, row: Case, i: int, every: tuple[str, ...], widest: bool
     if i and not main:
         asked = i == 1 if trial.dtype == "float64" else widest or row in trial.outspoken  # wide sums tell nothing new
         return [every[0] if row.only else "ordinary"] if asked else []
-    if row.only or (main and not i):
+    if row.only or (main and not i and trial.level != "brief"):
         return every
-    if not i:
+    if not main:
         return [regime for regime in every if regime in COARSE]
     turns = [regime for regime in every if regime in TELLING]
     turn = turns[i % len(turns)] if turns else "ordinary"
+    if trial.level == "brief":
+        return [turn]
     # where kinks and limits meet arguments of their own, every row is asked about them
     return dict.fromkeys((turn, every[i % len(every)])) if "saturation" in every else [turn]
 
@@ -104,8 +106,15 @@ def double_backward(trial: Trial, case: Case) -> Iterator[Finding]:
         instance.load(dict(zip(held, flat[len(drawn) :], strict=False)))
         inputs = trial.inputs(at, flat[: len(drawn)], device)
         outputs = trial.call(instance, at, inputs)
-        leaves = [t for t in inputs if t.requires_grad] + list(instance.parameters().values())
-        return _second_gradients(outputs, leaves, cotangents, case.seed)
+        parameters = instance.parameters()
+        given = [t for t in inputs if t.requires_grad]
+
+        def formed(gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
+            own = zip(parameters, gradients[len(given) :], strict=False)
+            rest = gradients[len(given) + len(parameters) :]
+            return [*gradients[: len(given)], *(instance.gradient(k, g) for k, g in own), *rest]
+
+        return _second_gradients(outputs, [*given, *parameters.values()], cotangents, case.seed, formed)
 
     values = [*drawn, *held.values()]
     try:
@@ -131,9 +140,13 @@ def double_backward(trial: Trial, case: Case) -> Iterator[Finding]:
 
 
 def _second_gradients(
-    outputs: list[Tensor], leaves: list[Tensor], cotangents: list[Tensor], seed: int
+    outputs: list[Tensor],
+    leaves: list[Tensor],
+    cotangents: list[Tensor],
+    seed: int,
+    formed: Callable[[Sequence[Tensor | None]], list[Tensor | None]],
 ) -> list[Tensor | None]:
-    """Gradients of <gradients, random directions> with respect to leaves and cotangents."""
+    """Gradients of <gradients, random directions> with respect to leaves and cotangents, in native's form all."""
     ways = [d.to(o).requires_grad_() for d, o in zip(cotangents, outputs, strict=True)]
     pairs = [(o, d) for o, d in zip(outputs, ways, strict=True) if o.requires_grad]
     if not pairs:
@@ -143,13 +156,13 @@ def _second_gradients(
     )
     generator = torch.Generator().manual_seed(seed)
     total = torch.zeros(())
-    for gradient in first:
+    for gradient in formed(first):
         if gradient is not None:
             direction = torch.randn(gradient.shape, generator=generator, dtype=torch.float64)
             total = total + (gradient * direction.to(gradient)).sum()
     if not total.requires_grad:
         return [None] * (len(leaves) + len(ways))
-    return list(torch.autograd.grad(total, [*leaves, *ways], allow_unused=True))
+    return formed(torch.autograd.grad(total, [*leaves, *ways], allow_unused=True))
 
 
 def smallest(trial: Trial) -> Iterator[Case]:

@@ -23,9 +23,8 @@ def any_row(trial: Trial) -> Iterator[Case]:
 def signature(trial: Trial, case: Case) -> Iterator[Finding]:
     """Every argument of native's is offered, under its name or a declared one, with native's default."""
     for binding in _bindings(trial, case):
-        missing = binding.missing()
-        if missing:
-            yield differs(case, "not-offered", f"not offered: {', '.join(missing)}")
+        for name in binding.missing():
+            yield differs(case, f"not-offered-{name}", f"not offered: {name}")
         preset = [n for n in binding.settled() if n not in trial.subject.domain.fixed]
         if preset:
             yield differs(case, "preset", f"preset: {', '.join(preset)}")

@@ -27,12 +27,13 @@ SHOWN_BY = ("value", "gradient", "modes", "buffers", "trajectory")  # checks who
 
 @dataclass(frozen=True)
 class Item:
-    """One thing to run: a check of a spec in a dtype on a device."""
+    """One thing to run: a check of a spec in a dtype on a device; `brief` where others ask nearly the same."""
 
     spec: Spec
     check: Check
     dtype: str
     device: str
+    brief: bool = False
 
     @property
     def id(self) -> str:
@@ -76,7 +77,7 @@ def run_item(item: Item, subject: Operator, *, level: str = "quick", shrinking: 
     """
     started = time.perf_counter()
     record = Record(item.spec.name, item.check.name, item.dtype, item.device, subject.name)
-    trial = Trial(item.spec, subject, item.dtype, item.device, level)
+    trial = Trial(item.spec, subject, item.dtype, item.device, "brief" if item.brief else level)
     tf32 = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     try:

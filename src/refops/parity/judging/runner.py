@@ -68,7 +68,7 @@ class Runner:
         subject: the implementation under test.
         dtype: name of the floating dtype.
         device: where subject and native run; the truth is always computed on the CPU in float64.
-        level: `quick` or `full`.
+        level: `brief`, `quick` or `full`.
     """
 
     def __init__(

@@ -98,8 +98,10 @@ def kinds(records: Sequence[Record]) -> list[Kind]:
     for record in records:
         for grade, name, finding in graded(record):
             found.setdefault((grade, name), []).append((record, finding))
-    made = [_kind(grade, name, pairs) for (grade, name), pairs in found.items()] + left_out(records)
-    return sorted(made, key=_order)
+    out = left_out(records)
+    told = {kind.name for kind in out}  # an argument that is not offered is told with the cases it costs
+    made = [_kind(grade, name, pairs) for (grade, name), pairs in found.items() if name not in told]
+    return sorted(made + out, key=_order)
 
 
 def _order(kind: Kind) -> tuple[int, bool, int, int, str]:
