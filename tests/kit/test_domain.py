@@ -133,6 +133,22 @@ def test_cases_may_be_left_out_by_a_predicate() -> None:
     assert report.verdict.sentence == "right: 3 checks passed"
 
 
+def test_a_law_asks_a_function_nothing_it_is_not_made_for() -> None:
+    def attention(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None) -> Tensor:
+        scores = query @ key.mT / query.shape[-1] ** 0.5
+        return (scores if attn_mask is None else scores + attn_mask).softmax(-1) @ value  # no mask of booleans
+
+    def masked(case: Any) -> bool:
+        return any(kind in repr(case) for kind in ("flag", "True", "False", "additive"))
+
+    claims = {"without": ("dropout_p", "is_causal", "scale", "enable_gqa"), "unsupported": masked}
+    report = check(
+        attention, like="functional.scaled_dot_product_attention", checks=["laws"], dtypes=["float32"], **claims
+    )
+    assert report.passed, report
+    assert report.records[0].cases, "laws without a mask are asked"
+
+
 def test_an_accepted_difference_is_listed_and_told_when_it_is_gone() -> None:
     accepts = {"accepts-int64": "for whole numbers too", "refuses-complex": "never met"}
 
