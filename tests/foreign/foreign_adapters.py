@@ -69,7 +69,7 @@ def channels_last_only(case: Case) -> bool:
 
 
 def exact_ties(case: Case) -> bool:
-    """Not made for it: which of equal logits are kept is its own choice."""
+    """Not made for it: of logits equal to the last it keeps all."""
     return case.regime in ("ties", "zeros")
 
 
@@ -84,6 +84,16 @@ def added_masks_only(case: Case) -> bool:
     return any(mask.kind == "flag" or "True" in repr(mask.data) or "False" in repr(mask.data) for mask in masks)
 
 
+def heads_and_added_masks(case: Case) -> bool:
+    """Not made for it: anything but (batch, heads, length, features), or a mask of booleans."""
+    return any(len(shape) != 4 for shape in _shapes(case)[:3]) or added_masks_only(case)
+
+
+def whole_sum(case: Case) -> bool:
+    """Not made for it: anything but the sum of some losses."""
+    return case.call.keywords.get("reduction") != "sum" or any(0 in shape for shape in _shapes(case))
+
+
 def hard_targets_only(case: Case) -> bool:
     """Not made for it: targets between 0 and 1, for which its formula is another one."""
     targets = _labels(case)
@@ -92,9 +102,15 @@ def hard_targets_only(case: Case) -> bool:
     return targets.kind != "literal" or not set(torch.tensor(targets.data).flatten().tolist()) <= {0.0, 1.0}
 
 
-def some_kept(case: Case) -> bool:
-    """Not made for it: equal logits, or k = 0, which there keeps none."""
-    return exact_ties(case) or case.call.args[1:] == (0,) or case.call.keywords.get("k") == 0
+def hard_targets_of_channels(case: Case) -> bool:
+    """Not made for it: no axis of channels, targets between 0 and 1, or a sum over space, which it averages over."""
+    axes = len(_shapes(case)[0])
+    return axes < 2 or hard_targets_only(case) or (axes > 2 and "'sum'" in repr(case))
+
+
+def mean_of_all_classes(case: Case) -> bool:
+    """Not made for it: a mean, which there divides by the number of classes too; or no axis of classes."""
+    return case.call.keywords.get("reduction", "mean") == "mean" or len(_shapes(case)[0]) < 2
 
 
 def square_if_causal(case: Case) -> bool:
@@ -243,14 +259,13 @@ def kornia_binary(subject: Any) -> Callable[..., Any]:
 
 
 def kornia_focal(subject: Any) -> Callable[..., Any]:
-    """No class weights: alpha is one number there with another meaning; its mean is over classes too."""
+    """No class weights, alpha being one number there; a loss for each class, 0 but for the label's."""
 
     def loss(
         input: Tensor, target: Tensor, gamma: float = 2.0, *, ignore_index: int = -100, reduction: str = "mean"
     ) -> Tensor:
-        if reduction != "sum":
-            raise ValueError(f"reduction must be 'sum', got {reduction!r}")
-        return subject(input, target, None, gamma, reduction, ignore_index=ignore_index)
+        losses = subject(input, target, None, gamma, reduction, ignore_index=ignore_index)
+        return losses.sum(1) if reduction == "none" else losses
 
     return loss
 
@@ -308,14 +323,14 @@ def pml_ntxent(subject: Any) -> Callable[..., Any]:
 
 
 def pml_triplet(subject: Any) -> Callable[..., Any]:
-    """Every triplet, those without a loss left out of the mean; distances not normalised."""
+    """Every triplet, also those without a loss in the mean; distances not normalised."""
 
-    def make(margin: float = 1.0, mining: str = "all", squared: bool = False) -> Any:
+    def make(margin: float = 1.0, squared: bool = False) -> Any:
         from pytorch_metric_learning.distances import LpDistance
+        from pytorch_metric_learning.reducers import MeanReducer
 
-        if mining != "all":
-            raise ValueError(f"mining must be 'all', got {mining!r}")
-        return subject(margin=margin, distance=LpDistance(normalize_embeddings=False, power=2 if squared else 1))
+        distance = LpDistance(normalize_embeddings=False, power=2 if squared else 1)
+        return subject(margin=margin, distance=distance, reducer=MeanReducer())
 
     return make
 

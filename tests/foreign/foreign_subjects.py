@@ -13,17 +13,19 @@ from typing import Any
 from foreign_adapters import (
     INPLACE,
     WHOLE,
-    added_masks_only,
     certain_drop,
     channels_last_only,
     exact_ties,
     hard_labels_only,
+    hard_targets_of_channels,
     hard_targets_only,
+    heads_and_added_masks,
     last_axis_only,
     matrix_and_labels,
+    mean_of_all_classes,
     no_class_weights,
-    some_kept,
     square_if_causal,
+    whole_sum,
 )
 
 
@@ -220,7 +222,7 @@ LAYERS = [
             f"{T}.llama.modeling_llama:eager_attention_forward",
             {
                 "make": "eager_attention",
-                "unsupported": added_masks_only,
+                "unsupported": heads_and_added_masks,
                 "without": ("dropout_p", "is_causal", "enable_gqa"),
             },
         ),
@@ -229,12 +231,12 @@ LAYERS = [
     *like(
         "functional.top_k_filter",
         ("transformers.generation.logits_process:TopKLogitsWarper", {"make": "warp_k", **TIES}),
-        ("x_transformers.autoregressive_wrapper:top_k", {"make": "x_top_k", "unsupported": some_kept}),
+        ("x_transformers.autoregressive_wrapper:top_k", {"make": "x_top_k"}),
     ),
     *like(
         "functional.top_p_filter",
-        ("transformers.generation.logits_process:TopPLogitsWarper", {"make": "warp_p", **TIES}),
-        ("x_transformers.autoregressive_wrapper:top_p", {"make": "x_top_p", **TIES}),
+        ("transformers.generation.logits_process:TopPLogitsWarper", {"make": "warp_p"}),
+        ("x_transformers.autoregressive_wrapper:top_p", {"make": "x_top_p"}),
     ),
     *like(
         "functional.temperature_softmax",
@@ -258,11 +260,20 @@ LOSSES = [
             "segmentation_models_pytorch.losses._functional:focal_loss_with_logits",
             {"arguments": {"inputs": "output", "targets": "target"}, "defaults": {"reduction": "mean"}},
         ),
-        ("transformers.loss.loss_for_object_detection:sigmoid_focal_loss", {"make": "detr_focal"}),
+        (
+            "transformers.loss.loss_for_object_detection:sigmoid_focal_loss",
+            {"make": "detr_focal", "unsupported": whole_sum},
+        ),
         ("pytorch_optimizer.loss:BCEFocalLoss", {"make": "probabilities_focal"}),
-        ("monai.losses:FocalLoss", {"make": "monai_focal", "unsupported": hard_targets_only}),
+        ("monai.losses:FocalLoss", {"make": "monai_focal", "unsupported": hard_targets_of_channels}),
     ),
-    *like("functional.focal_loss", ("kornia.losses:focal_loss", {"make": "kornia_focal"})),
+    *like(
+        "functional.focal_loss",
+        (
+            "kornia.losses:focal_loss",
+            {"make": "kornia_focal", "without": ("alpha",), "unsupported": mean_of_all_classes},
+        ),
+    ),
     *like("functional.smooth_l1_loss", ("fvcore.nn:smooth_l1_loss", {"defaults": {"reduction": "none"}, **WHOLE})),
     *like(
         "NTXentLoss",
@@ -295,7 +306,13 @@ LOSSES = [
             },
         ),
     ),
-    *like("TripletMiningLoss", ("pytorch_metric_learning.losses:TripletMarginLoss", {"make": "pml_triplet"})),
+    *like(
+        "TripletMiningLoss",
+        (
+            "pytorch_metric_learning.losses:TripletMarginLoss",
+            {"make": "pml_triplet", "without": ("reduction",), "fixed": {"mining": "all"}},
+        ),
+    ),
 ]
 
 OPTIMIZERS = [

@@ -11,7 +11,46 @@ SCRIPT = "A script is in [found.md](found.md)"
 
 VERIFIED: dict[tuple[str, str], str] = {
     ("timm.layers:DropBlock2d", "DropBlock2d"): (
-        "Its quick way has seeds everywhere: with blocks of 5 on 12 x 12 maps, 93 of 142 maps with drops had cut blocks"
+        "Its quick way has seeds everywhere: with blocks of 5 on 12 x 12 maps, 93 of 142 maps with drops had cut "
+        "blocks (`test_dropped_blocks_are_cut_at_the_border`)"
+    ),
+    ("dropblock:DropBlock2D", "DropBlock2d"): (
+        "It has seeds everywhere: with blocks of 5 on 12 x 12 maps, 59 of 90 maps with drops had cut blocks "
+        "(`test_dropped_blocks_are_cut_at_the_border`)"
+    ),
+    ("monai.losses:FocalLoss", "functional.sigmoid_focal_loss"): (
+        "The sum of a matrix of losses is their mean: `mean(dim=[])` is over all axes "
+        "(`test_a_sum_of_focal_losses_of_monai_is_a_mean`)"
+    ),
+    (
+        "pytorch_optimizer:Lamb (max_grad_norm=0.0, weight_decouple=False, adam_debias=True)",
+        "optim.LAMB",
+    ): (
+        "It is the rule without correction for bias: decay weighs a third of what it should in the first step "
+        "(`test_lamb_without_correction_for_bias_decays_less`)"
+    ),
+    ("torch_optimizer:Lamb (debias=True, clamp_value=1000000000.0)", "optim.LAMB"): (
+        "The correction for bias goes to the learning rate, after the trust ratio: the first step is 0.32 as long as "
+        "the rule's (`test_lamb_of_torch_optimizer_shortens_the_first_steps`)"
+    ),
+    ("timm.optim:Lookahead", "optim.Lookahead"): (
+        "Slow weights are taken at the first synchronisation, which then does nothing "
+        "(`test_lookaheads_that_take_their_slow_weights_too_late`)"
+    ),
+    ("torch_optimizer:Lookahead", "optim.Lookahead"): (
+        "It synchronises after steps 1, 6, 11, and takes its slow weights after the first "
+        "(`test_lookaheads_that_take_their_slow_weights_too_late`)"
+    ),
+    ("pytorch_optimizer:Lookahead", "optim.Lookahead"): (
+        "A parameter without a gradient in the step that synchronises is left out "
+        "(`test_lookahead_of_pytorch_optimizer_leaves_out_what_has_no_gradient`)"
+    ),
+    ("timm.optim.sgdp:SGDP (delta=0.0)", "optim.SGD"): (
+        "The first gradient is dampened too, torch's is not (`test_sgdp_dampens_the_first_step`)"
+    ),
+    ("pytorch_optimizer:SGDW", "optim.SGD"): (
+        "With Nesterov and foreach=False the gradient is written to "
+        "(`test_sgdw_of_pytorch_optimizer_writes_to_the_gradient`)"
     ),
     ("torch._refs.nn.functional:nll_loss", "functional.nll_loss"): f"The sum of no losses is not 0. {SCRIPT}",
     ("torch._refs.nn.functional:elu", "functional.elu"): f"Slopes are nan from 89 on and 0 below -17. {SCRIPT}",
@@ -26,6 +65,7 @@ VERIFIED: dict[tuple[str, str], str] = {
     ),
     ("torch.optim:AdamW (fused=True)", "optim.AdamW"): f"{LAYOUT}. {SCRIPT}",
     ("torch.optim:Adam (fused=True)", "optim.Adam"): f"{LAYOUT}. {SCRIPT}",
+    ("torch.optim:SGD (fused=True)", "optim.SGD"): (f"{LAYOUT}; in half precision whole rows do not move. {SCRIPT}"),
     ("timm.layers.activations_me:HardSwishMe", "Hardswish"): (
         "At -3 and 3 the slope is -0.5 and 1.5, native has 0 and 1 (`test_hardswish_has_the_slope_of_the_other_side`)"
     ),

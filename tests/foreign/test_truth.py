@@ -98,6 +98,93 @@ def test_lamb_of_timm_counts_steps_of_the_group() -> None:
     torch.testing.assert_close(late.detach(), moved[1])
 
 
+def lamb_step(subject: Any, corrected: bool, **settings: Any) -> tuple[Any, Any]:
+    """What a first step of length lr |p| with decay moves, and what the rule says, corrected for bias or not."""
+    start, g = torch.tensor([3.0, 4.0], dtype=F64), torch.tensor([1.0, -0.5], dtype=F64)
+    p = start.clone().requires_grad_()
+    p.grad = g.clone()
+    subject([p], lr=0.1, betas=(0.9, 0.999), eps=1e-12, weight_decay=0.5, **settings).step()
+    update = g.sign() * (1 if corrected else 0.1 / math.sqrt(0.001)) + 0.5 * start
+    return p.detach() - start, -0.1 * 5 / update.norm() * update
+
+
+def test_lamb_without_correction_for_bias_decays_less() -> None:
+    settings = {"max_grad_norm": 0.0, "weight_decouple": False, "adam_debias": True}
+    moved, right = lamb_step(had("pytorch_optimizer:Lamb"), True, **settings)
+    assert (moved - right).norm() > 0.1
+    torch.testing.assert_close(*lamb_step(had("pytorch_optimizer:Lamb"), False, **settings))
+
+
+def test_lamb_of_torch_optimizer_shortens_the_first_steps() -> None:
+    lamb = had("torch_optimizer:Lamb")
+    moved, right = lamb_step(lamb, False, debias=True, clamp_value=1e9)
+    torch.testing.assert_close(moved, right * math.sqrt(1 - 0.999) / (1 - 0.9))  # so the correction, of the length
+    assert moved.norm() < 0.17  # where lr |p| is 0.5
+
+
+def fast_and_slow(path: str, steps: int) -> list[float]:
+    """A parameter from 0 on, moved by -0.1 in every step, k = 5 and alpha = 1/2."""
+    p = torch.zeros(1, dtype=F64, requires_grad=True)
+    optimizer = had(path)(torch.optim.SGD([p], lr=0.1), k=5, alpha=0.5)
+    after = []
+    for _ in range(steps):
+        p.grad = torch.ones(1, dtype=F64)
+        optimizer.step()
+        after.append(round(p.item(), 9))
+    return after
+
+
+def test_lookaheads_that_take_their_slow_weights_too_late() -> None:
+    right = [-0.1, -0.2, -0.3, -0.4, -0.25, -0.35]
+    assert fast_and_slow("pytorch_optimizer:Lookahead", 6) == right
+    assert fast_and_slow("timm.optim:Lookahead", 6) == [-0.1, -0.2, -0.3, -0.4, -0.5, -0.6]  # at the first meeting
+    assert fast_and_slow("torch_optimizer:Lookahead", 6) == [-0.1, -0.2, -0.3, -0.4, -0.5, -0.35]  # after step 1 of 6
+
+
+def test_lookahead_of_pytorch_optimizer_leaves_out_what_has_no_gradient() -> None:
+    params = [torch.zeros(1, dtype=F64, requires_grad=True) for _ in range(2)]
+    optimizer = had("pytorch_optimizer:Lookahead")(torch.optim.SGD(params, lr=0.1), k=2, alpha=0.5)
+    for given in (params, params[:1]):
+        optimizer.zero_grad()
+        for p in given:
+            p.grad = torch.ones(1, dtype=F64)
+        optimizer.step()
+    assert [p.item() for p in params] == pytest.approx([-0.1, -0.1])  # half of -0.2, and half of -0.1 was due
+
+
+def test_sgdp_dampens_the_first_step() -> None:
+    moved = []
+    for path, settings in (("torch.optim:SGD", {}), ("timm.optim.sgdp:SGDP", {"delta": 0.0})):
+        p = torch.zeros(1, dtype=F64, requires_grad=True)
+        p.grad = torch.ones(1, dtype=F64)
+        had(path)([p], lr=1.0, momentum=0.9, dampening=0.5, **settings).step()
+        moved.append(p.item())
+    assert moved == [-1.0, -0.5]
+
+
+def test_sgdw_of_pytorch_optimizer_writes_to_the_gradient() -> None:
+    p = torch.zeros(3, dtype=F64, requires_grad=True)
+    p.grad = torch.ones(3, dtype=F64)
+    had("pytorch_optimizer:SGDW")([p], lr=0.1, momentum=0.5, nesterov=True, foreach=False).step()
+    assert p.grad.tolist() == [1.5, 1.5, 1.5]
+
+
+def test_a_sum_of_focal_losses_of_monai_is_a_mean() -> None:
+    loss = had("monai.losses:FocalLoss")(gamma=0.0, reduction="sum")
+    got = loss(torch.zeros(2, 3), torch.ones(2, 3)).item()  # six losses of log 2
+    assert got == pytest.approx(math.log(2))
+
+
+@pytest.mark.parametrize("path", ["dropblock:DropBlock2D", "timm.layers:DropBlock2d"])
+def test_dropped_blocks_are_cut_at_the_border(path: str) -> None:
+    torch.manual_seed(0)
+    gone = (had(path)(0.1, 5).train()(torch.ones(200, 1, 12, 12)) == 0).float()
+    whole = -torch.nn.functional.max_pool2d(-gone, 5, 1)  # where a whole block of 5 x 5 is gone
+    covered = torch.nn.functional.max_pool2d(torch.nn.functional.pad(whole, (4, 4, 4, 4)), 5, 1)
+    cut, dropped = ((mask.flatten(1).amax(1) > 0).sum() for mask in (gone - covered, gone))
+    assert cut > dropped / 2
+
+
 def test_probabilities_are_clamped() -> None:
     loss = had("pytorch_optimizer.loss:BCEFocalLoss")(alpha=1.0, gamma=0.0, reduction="none")
     logit = torch.tensor([-750.0], dtype=F64)  # of a positive example: the loss is log(1 + e^750)

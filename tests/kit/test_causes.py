@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from refops.parity import check
 from refops.parity.hypotheses import _all, hypotheses_of
 from refops.parity.judging.causes import cause_of
 from refops.parity.judging.sight import Supposed
@@ -122,3 +123,28 @@ def test_hypotheses_run_and_have_names_of_their_own(name: str) -> None:
     for hypothesis in found:
         supposed = Supposed(trial, hypothesis)
         assert any(supposed.exact(row) is not None for row in rows), f"{hypothesis.name} runs on no row"
+
+
+class ByWhere(nn.Module):
+    def forward(self, x):
+        return torch.where(x > 0, x, 0.0)
+
+
+def leaky_by_where(input, negative_slope=0.01, inplace=False):
+    return torch.where(input > 0, input, 0) + negative_slope * torch.where(input < 0, input, 0)
+
+
+def test_nan_that_becomes_0_is_one_line() -> None:
+    report = check(ByWhere, like="ReLU", without=("inplace",))
+    assert report.verdict.sentence.startswith("wrong: nan becomes 0 ·")
+    assert len(report.verdict.wrong) == 1
+    leaky = check(leaky_by_where, like="functional.leaky_relu", checks=["value"], dtypes=["float32"])
+    assert leaky.verdict.sentence.startswith("wrong: nan becomes 0 ·"), "whatever the operator"
+
+
+def test_what_is_wrong_at_0_is_not_laid_to_a_dtype_that_alone_draws_a_0() -> None:
+    def kinked(input, inplace=False):
+        return torch.where(input < 0, 0, input)
+
+    report = check(kinked, like="functional.relu", without=("inplace",), checks=["value", "gradient"])
+    assert report.verdict.sentence.startswith("wrong: slope 1 at 0, as by clamp ·")

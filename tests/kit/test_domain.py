@@ -68,6 +68,48 @@ def test_a_parametrized_module_is_loaded_through_its_parametrization() -> None:
     assert check(normed, like="Linear", checks=["value", "gradient"], dtypes=["float32"]).passed
 
 
+class Product(torch.nn.Module):
+    """A linear layer without a bias."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.randn(out_features, in_features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x @ self.weight.t()
+
+
+def test_what_is_not_offered_and_not_there_is_taken_to_be_switched_off() -> None:
+    asked = {"checks": [*BRIEF["checks"], "laws", "frozen"], "dtypes": ["float32"]}
+    report = check(Product, like="Linear", without=("bias", "device", "dtype"), **asked)
+    assert report.verdict.sentence == "right: 5 checks passed"
+    assert sum(record.evidence for record in report.records) > 20
+    assert "accepted: not offered: bias" in str(report)
+
+    class Doubled(Product):
+        def forward(self, x: Tensor) -> Tensor:
+            return 2 * super().forward(x)
+
+    assert not check(Doubled, like="Linear", without=("bias", "device", "dtype"), **BRIEF).passed
+
+
+def test_a_factory_that_does_not_offer_what_the_first_case_asks_is_judged() -> None:
+    def triplets(margin: float = 1.0, mining: str = "hard", squared: bool = False) -> torch.nn.Module:
+        from refops.nn import TripletMiningLoss
+
+        return TripletMiningLoss(margin, mining, squared)
+
+    report = check(triplets, like="TripletMiningLoss", without=("reduction",), **BRIEF)
+    assert report.passed, report
+
+
+def test_a_parameter_that_is_not_there_is_told_with_what_to_declare() -> None:
+    report = check(Product, like="Linear", without=("device", "dtype"), **BRIEF)
+    assert report.verdict.sentence.startswith("wrong: state")
+    assert "declare fixed={'bias': False}" in str(report)
+    assert check(Product, like="Linear", without=("device", "dtype"), fixed={"bias": False}, **BRIEF).passed
+
+
 def test_a_declared_default_is_no_difference() -> None:
     class Small(torch.nn.LayerNorm):
         def __init__(self, normalized_shape: Any, eps: float = 1e-6, elementwise_affine: bool = True) -> None:
@@ -89,6 +131,22 @@ def test_cases_may_be_left_out_by_a_predicate() -> None:
 
     report = check(flat, like="functional.relu", unsupported=deep, without=["inplace"], **BRIEF)
     assert report.verdict.sentence == "right: 3 checks passed"
+
+
+def test_a_law_asks_a_function_nothing_it_is_not_made_for() -> None:
+    def attention(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None) -> Tensor:
+        scores = query @ key.mT / query.shape[-1] ** 0.5
+        return (scores if attn_mask is None else scores + attn_mask).softmax(-1) @ value  # no mask of booleans
+
+    def masked(case: Any) -> bool:
+        return any(kind in repr(case) for kind in ("flag", "True", "False", "additive"))
+
+    claims = {"without": ("dropout_p", "is_causal", "scale", "enable_gqa"), "unsupported": masked}
+    report = check(
+        attention, like="functional.scaled_dot_product_attention", checks=["laws"], dtypes=["float32"], **claims
+    )
+    assert report.passed, report
+    assert report.records[0].cases, "laws without a mask are asked"
 
 
 def test_an_accepted_difference_is_listed_and_told_when_it_is_gone() -> None:

@@ -100,7 +100,8 @@ class Binding:
         if self.open or self.passes_on:
             return []
         named = [p.name for p in self.native.parameters.values() if p.kind not in _OPEN]
-        return [n for n in named if n not in self.places and n not in self.domain.without and n[0] != "_"]
+        declared = {*self.domain.without, *self.domain.fixed}
+        return [n for n in named if n not in self.places and n not in declared and n[0] != "_"]
 
     def settled(self) -> dict[str, Any]:
         """What is preset, by native's name: declared or by a partial."""
@@ -148,7 +149,8 @@ class Binding:
                 named |= value
             elif name in settled:
                 if not same(value, settled[name]):
-                    raise NotOfferedError(f"{name} other than {settled[name]!r}")
+                    lacking = name in self.domain.without
+                    raise NotOfferedError(name if lacking else f"{name} other than {settled[name]!r}")
             elif name in self.places:
                 own = self.places[name]
                 chosen = self._required(own) or name in self.own_for_none()

@@ -15,6 +15,7 @@ from refops.parity.case import Case, Draw, called, draw_like
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
+    from torch import Tensor
 
 FLOATS = ("float64", "float32", "bfloat16", "float16")
 
@@ -92,6 +93,9 @@ class Spec:
         varied: ask the cases in other sizes too, as far as the reference takes them: `Spec.of` knows no others.
         trivial: why the input itself (or zeros) is the right answer, for operators that only rearrange.
         no_check: checks that do not apply, each with its reason.
+        long: cases past blocks and grids, beside those that are found by making a row's `real` tensors long.
+        left_open: says of a case, its inputs and a subject's outputs what the source leaves open, where these are an
+            answer as good as the oracle's, as another of equal logits; empty where they are not. They differ then.
     """
 
     name: str
@@ -111,7 +115,9 @@ class Spec:
     trivial: str = ""
     no_check: tuple[tuple[str, str], ...] = ()
     mixing: bool | None = None
+    long: tuple[Case, ...] = ()
     varied: bool = False
+    left_open: Callable[[Case, list[Tensor], list[Tensor]], str] | None = None
 
     @classmethod
     def of(cls, reference: Callable[..., Any], cases: Sequence[Any], **fields: Any) -> Spec:

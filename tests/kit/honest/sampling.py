@@ -42,6 +42,16 @@ def rank_by_comparison(logits, k):
     return logits.masked_fill(before.sum(-1) >= k, -math.inf)
 
 
+@honest("functional.top_k_filter", why="native's topk of the row turned round: of equal logits the last are kept")
+def last_of_equals(logits, k):
+    if not isinstance(k, int) or k < 1 or logits.dim() == 0 or not logits.is_floating_point():
+        return top_k_filter(logits, k)
+    classes = logits.shape[-1]
+    order = logits.flip(-1).sort(dim=-1, descending=True, stable=True).indices[..., :k]
+    kept = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, classes - 1 - order, True)
+    return logits.masked_fill(~kept, -math.inf)
+
+
 @honest("functional.top_p_filter", why="in float64, the sum shifted by one place")
 def shifted_sum(logits, p):
     if not 0 < p < 1 or logits.dim() == 0 or logits.shape[-1] == 0 or not logits.is_floating_point():

@@ -92,3 +92,21 @@ def relu_of_one_grid(input: Tensor, inplace: bool = False) -> Tensor:
     if output.numel() <= 65536 or output.dim() > 2:
         return output
     return cut(output.flatten(), 0, 65536).view(output.shape)
+
+
+@wrong("Embedding", only="limits", why="rows of the table past 2^16 are read from its start again: a 16-bit index")
+class ShortIndex(nn.Embedding):
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input % 2**16)
+
+
+@wrong("EmbeddingBag", only="limits", why="bags past 65,535 are never written: one grid of bags")
+class OneGridOfBags(nn.EmbeddingBag):
+    def forward(self, input: Tensor, offsets: Any = None, per_sample_weights: Any = None) -> Tensor:
+        return cut(super().forward(input, offsets, per_sample_weights), 0, 65535)
+
+
+@wrong("MaxUnpool2d", only="limits", why="channels past 65,535 stay 0: the y axis of a grid ends there")
+class SomeMaps(nn.MaxUnpool2d):
+    def forward(self, input: Tensor, indices: Tensor, output_size: Any = None) -> Tensor:
+        return cut(super().forward(input, indices, output_size), -3, 65535)

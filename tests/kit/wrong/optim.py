@@ -303,7 +303,7 @@ class StepWithoutHooks(PlainSGD):
     step.hooked = True
 
 
-@wrong("optim.SGD", why="Optimizer.__init__ is skipped: there are no hooks")
+@differs("optim.SGD", why="Optimizer.__init__ is skipped: there are no hooks")
 class NoSuperInit(PlainSGD):
     def __init__(self, params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False, **options):
         made = SGD(params, lr, momentum, dampening, weight_decay, nesterov, **options)
@@ -352,7 +352,7 @@ class ListsParametersOnce(PlainSGD):
         return loss
 
 
-@wrong("optim.SGD", only="groups", why="goes through the parameters twice: a generator is empty the second time")
+@differs("optim.SGD", only="groups", why="goes through the parameters twice: a generator is empty the second time")
 class CountsParameters(PlainSGD):
     def __init__(self, params, *args, **kwargs):
         self.given = sum(1 for _ in params)
@@ -726,7 +726,7 @@ class DecayOfDefaults(PlainAdamW):
         return super().decay(p, g, lr, {**group, "weight_decay": self.defaults["weight_decay"]})
 
 
-@wrong("optim.AdamW", why="weight_decay defaults to 0")
+@differs("optim.AdamW", why="weight_decay defaults to 0")
 class NoDefaultDecay(PlainAdamW):
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, amsgrad=False, **options):
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad, **options)
@@ -1071,7 +1071,7 @@ class CountNotSaved(PlainLookahead):
         self.steps = 0
 
 
-@wrong("optim.Lookahead", why="state_dict holds the parameters themselves, pickled as keys")
+@differs("optim.Lookahead", why="state_dict holds the parameters themselves, pickled as keys")
 class StateByTensor(PlainLookahead):
     def parts(self):
         return {**super().parts(), "slow": self.slow}

@@ -13,6 +13,7 @@ from refops.parity.checks import check
 from refops.parity.checks.contexts import shortened
 from refops.parity.judging.budget import MANY_PROBES, PROBES
 from refops.parity.judging.trial import Trial
+from refops.parity.matching import MappingError
 from refops.parity.record import Finding
 from refops.parity.subject import Instance
 
@@ -41,6 +42,8 @@ def frozen(trial: Trial, case: Case) -> Iterator[Finding]:
         what = " and ".join(names[i] for i in some)
         try:
             got = _gradients(trial, case, some, directions)
+        except MappingError:
+            raise
         except Exception as error:
             told = f"{type(error).__name__}: {shortened(error)}"
             yield _finding(case, f"must give a gradient where only {what} requires one, got {told}", "refuses-frozen")

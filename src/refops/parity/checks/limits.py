@@ -15,7 +15,7 @@ from refops.parity.checks import check
 from refops.parity.judging.budget import MANY_PROBES, PROBES
 from refops.parity.judging.enlarge import SMALL, lengths, longest, rewritings, thinned
 from refops.parity.judging.runner import Runner
-from refops.parity.judging.trial import DOUBTFUL, Trial
+from refops.parity.judging.trial import DOUBTFUL, NotAskedError, Trial
 from refops.parity.matching import matched
 from refops.parity.record import Finding
 from refops.parity.subject import Instance, Operator
@@ -36,8 +36,8 @@ _CASES: dict[tuple[str, str], list[Case]] = {}
 def past_limits(trial: Trial) -> list[Case]:
     """The first row that can grow, long along its first, second and last axis, and the first axis of other lengths.
 
-    At the full level along every axis and in every size. How a case grows is asked of native and of the reference, so
-    every subject of a spec gets the same cases.
+    At the full level along every axis and in every size; then what the spec itself has long. How a case grows is asked
+    of native and of the reference, so every subject of a spec gets the same cases.
     """
     key = (trial.spec.name, trial.level)
     if key not in _CASES:
@@ -45,7 +45,8 @@ def past_limits(trial: Trial) -> list[Case]:
         reference = Operator(trial.spec.reference, trial.spec.kind, trial.spec.name)
         runner = Runner(trial.spec, reference, trial.dtype)
         found = (list(dict.fromkeys(_grown(runner, row, trial.full))) for row in rows[:ROWS])
-        _CASES[key] = next((cases for cases in found if cases), [])
+        long = [case.but(dtype=trial.dtype) for case in trial.spec.long]
+        _CASES[key] = [*next((cases for cases in found if cases), []), *long]
     return _CASES[key]
 
 
@@ -93,7 +94,7 @@ def _accepts(runner: Runner, case: Case) -> bool:
 def limits(trial: Trial, case: Case) -> Iterator[Finding]:
     """Nothing is left out past the sizes of blocks and grids: 1,024, 8,192, 65,535 rows, 65,536 columns."""
     if not _in_time(trial, case):
-        return
+        raise NotAskedError("too slow to be asked past blocks and grids")
     native = trial.build_native(case)
     subject = trial.build_subject(case, native)
     outputs = trial.call(subject, case, trial.inputs(case))

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from refops.parity.case import Case
-from refops.parity.checks import check
+from refops.parity.checks import check, differs
 from refops.parity.checks.arrangement import steps
 from refops.parity.judging.trial import Trial
 from refops.parity.record import Finding
@@ -68,8 +68,14 @@ def meta(trial: Trial, case: Case) -> Iterator[Finding]:
         said = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
         yield Finding(repr(case), f"must run on the meta device, got {said}", grade="differs", kind="meta")
         return
+    promoted = [n.shape == g.shape and n.dtype != g.dtype for n, g in zip(native, got, strict=False)]
+    own = trial.call(trial.build_subject(case), case, trial.inputs(case)) if any(promoted) else []
     for i, (n, g) in enumerate(zip(native, got, strict=False)):
-        yield from _alike(trial, case, f"on the meta device output[{i}]", n, g)
+        name = f"on the meta device output[{i}]"
+        if promoted[i] and i < len(own) and own[i].dtype == g.dtype:  # as it does with numbers
+            yield differs(case, "promotes", f"{name} must be {n.dtype}, got {g.dtype}")
+        else:
+            yield from _alike(trial, case, name, n, g)
 
 
 def _alike(trial: Trial, case: Case, name: str, native: Tensor, got: Tensor) -> Iterator[Finding]:

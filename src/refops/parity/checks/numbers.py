@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.gradcheck import GradcheckError
 
-from refops.parity.case import Arguments, Case, dtype_of
+from refops.parity.case import Arguments, Case, draw_like, dtype_of
 from refops.parity.checks import check, differs
 from refops.parity.judging.budget import MANY_PROBES, PROBES, SLACK, Budget, budgets, ulp
 from refops.parity.judging.draw import numbers, seed_global
@@ -253,13 +253,19 @@ def _balanced(
 
 
 class Called:
-    """An instance as a law sees it: called with native's arguments, in all else the module or function itself."""
+    """An instance as a law sees it: called with native's arguments, in all else the module or function itself.
 
-    def __init__(self, instance: Instance) -> None:
-        self._instance = instance
+    `unsupported` says of the call it is given whether the subject is not made for it.
+    """
+
+    def __init__(self, instance: Instance, unsupported: Callable[[Case], bool] | None = None) -> None:
+        self._instance, self._unsupported = instance, unsupported
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The instance's answer."""
+        given = Arguments(tuple(map(draw_like, args)), tuple((k, draw_like(v)) for k, v in kwargs.items()))
+        if self._unsupported is not None and self._unsupported(Case(given)):
+            raise NotAskedError("declared as unsupported")
         return self._instance(*args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
@@ -269,8 +275,9 @@ class Called:
 def _stateful(trial: Trial, operator: Operator, case: Case, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """An instance of the operator holding the state native would be given for these arguments."""
     if trial.spec.kind == "function":
-        return Called(Instance(operator.target, binding=operator.calling()))
+        return Called(Instance(operator.target, binding=operator.calling()), operator.domain.unsupported)
     given = Case(case.call, Arguments(args, tuple(kwargs.items())), mode=case.mode, dtype=case.dtype)
+    given = trial.subject.settled(given)
     if operator.domain.unsupported is not None and operator.domain.unsupported(given):
         raise NotAskedError("declared as unsupported")
     native = trial.build_native(given.but(dtype="float32"), "cpu")

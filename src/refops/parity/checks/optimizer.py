@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import Parameter
 
+from refops.parity.binding import NotOfferedError
 from refops.parity.case import Arguments, Case
 from refops.parity.checks import check, differs
 from refops.parity.judging.scenarios import (
@@ -19,6 +19,7 @@ from refops.parity.judging.scenarios import (
     expanded,
     generated,
     grouped,
+    key,
     nudged,
     others,
     regrouped,
@@ -42,17 +43,31 @@ def rows(trial: Trial) -> Iterator[Case]:
 
 
 def first(trial: Trial) -> Iterator[Case]:
-    """The first row, on random gradients."""
-    yield from islice(rows(trial), 1)
+    """The first row that the subject is made for, of parameters enough for two groups, on random gradients."""
+    every = list(rows(trial))
+    asked = (case for case in every if len([*case.call.draws()]) > 1 and _offered(trial, case))
+    yield next(asked, every[0])
+
+
+def _offered(trial: Trial, case: Case) -> bool:
+    """Whether the subject has every argument of the case."""
+    binding, case = trial.subject.construction(), trial.subject.settled(case)
+    if binding is None or case.init is None:
+        return True
+    try:
+        binding.bind(case.init.args, case.init.keywords)
+    except NotOfferedError:
+        return False
+    return True
 
 
 def streams(trial: Trial) -> Iterator[Case]:
     """The first row on every stream, then all others; outside float32 fewer, unless the level is full."""
     thorough = trial.full or trial.dtype == "float32"
-    every = list(rows(trial))
+    every, (lead,) = list(rows(trial)), first(trial)
     for stream in trial.spec.regimes if thorough else ("random", "tiny"):
-        yield every[0].but(regime=stream)
-    yield from every[1:] if thorough else every[3:5]
+        yield lead.but(regime=stream)
+    yield from (case for case in every if case != lead) if thorough else every[3:5]
 
 
 # -- numbers of a run --------------------------------------------------------------------------------------------------
@@ -73,10 +88,11 @@ def groups(trial: Trial, case: Case) -> Iterator[Finding]:
         yield from training.compare(training.run())
     params = training.params()
     optimizer = training.make()(grouped(params))
-    hyperparameters = {name: optimizer.param_groups[-1].get(name) for name in others()}
+    last = optimizer.param_groups[-1]
+    hyperparameters = {name: last.get(key(last, name)) for name in others()}
     if hyperparameters != others():
         yield Finding(repr(case), f"param_groups[-1] must keep the group's own {others()}, got {hyperparameters}")
-    missing = {k for g in optimizer.param_groups for k in g} - set(optimizer.param_groups[-1])
+    missing = {k for g in optimizer.param_groups for k in g} - set(last)
     if missing:
         message = f"every group must hold every hyperparameter, got one without {sorted(missing)}"
         yield differs(case, "groups", message)
@@ -92,6 +108,10 @@ def schedulers(trial: Trial, case: Case) -> Iterator[Finding]:
     """The learning rate used is the one in `param_groups` now, set by a scheduler or by hand."""
     training = Training(trial, case, scheduled)
     yield from training.compare(training.run())
+    (group, *_) = training.make()(grouped(training.params())).param_groups
+    if "lr" not in group:
+        message = f"param_groups call the learning rate {key(group, 'lr')!r}: torch's schedulers look for 'lr'"
+        yield differs(case, "refuses-schedulers", message)
 
 
 @check(cases=first, kinds=OPTIMIZER)

@@ -16,7 +16,7 @@ from refops.parity.case import Case
 from refops.parity.checks import check, differs
 from refops.parity.checks.optimizer import OPTIMIZER, first, rows
 from refops.parity.judging.primitives import Recorder
-from refops.parity.judging.scenarios import HALFWAY, feed, grouped, snapshot, train
+from refops.parity.judging.scenarios import HALFWAY, feed, grouped, key, snapshot, train
 from refops.parity.judging.training import Training
 from refops.parity.judging.trial import Trial
 from refops.parity.record import Finding
@@ -59,7 +59,8 @@ def resume(trial: Trial, case: Case) -> Iterator[Finding]:
     optimizer = training.make()(grouped(params))
     train(optimizer, params, training.grads[:HALFWAY])
     for group in optimizer.param_groups:
-        group["lr"] = group["lr"] * 0.5  # hyperparameters belong to the state
+        name = key(group, "lr")
+        group[name] = group[name] * 0.5  # hyperparameters belong to the state
     file = io.BytesIO()
     torch.save(optimizer.state_dict(), file)
     file.seek(0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -24,11 +24,17 @@ def unforeseen_cases(trial: Trial) -> Iterator[Case]:
     """Legal cases drawn by the spec's strategy from the run's own number, or its rows with other numbers in them."""
     count = FULL if trial.full else QUICK
     seeds = unforeseen(trial.spec.name, count + 1)
-    cases = drawn_by_strategy(trial, max(count, SHAPES), seeds.pop())
-    cases = cases or list(trial.rows())
-    cases = [c for c in cases if trial.deterministic(c) and any(_drawn(d.kind) and 0 not in d.shape for d in c.draws())]
+    drawn = drawn_by_strategy(trial, max(count, SHAPES), seeds.pop())
+    cases = _calm(trial, drawn) or _calm(trial, trial.rows())
     answered = (c for c in cases if not isinstance(shapes_or_error(trial, trial.native, c), Exception))
     yield from (case.but(seed=seed) for case, seed in zip(_varied(answered), seeds, strict=False))
+
+
+def _calm(trial: Trial, cases: Iterable[Case]) -> list[Case]:
+    """Those with numbers in them and nothing left to chance; where there are none, as they are in evaluation mode."""
+    cases = [c for c in cases if any(_drawn(d.kind) and 0 not in d.shape for d in c.draws())]
+    calm = [c for c in cases if trial.deterministic(c)]
+    return calm or [c for c in (c.but(mode="eval") for c in cases) if trial.deterministic(c)]
 
 
 def _drawn(kind: str) -> bool:

@@ -9,14 +9,18 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
+
+import torch
 
 from refops.parity.binding import NotOfferedError
 from refops.parity.case import Case
 from refops.parity.checks import Check
 from refops.parity.domain import ClaimError
+from refops.parity.judging.lacking import switched_off
 from refops.parity.judging.scenarios import maker
 from refops.parity.judging.training import Training
-from refops.parity.judging.trial import NotAskedError, Trial
+from refops.parity.judging.trial import NotAskedError, Statistics, Trial
 from refops.parity.matching import MappingError
 from refops.parity.record import Finding
 from refops.parity.subject import NativeError
@@ -73,8 +77,11 @@ def attempt(trial: Trial, check: Check, case: Case) -> Attempt:
     unsupported_by = trial.subject.domain.unsupported
     if unsupported_by is not None and check.name != "laws" and unsupported_by(asked):  # a law's case is none of a call
         return Attempt(left_out="declared as unsupported")
+    held = trial.statistics.snapshot()
     try:
         found = list(check.run(trial, asked))
+        if trial.spec.left_open is not None and check.name != "laws" and any(f.numbers for f in found):
+            found = _left_open(trial, asked, found, held)
     except NotAskedError as error:
         return Attempt(left_out=str(error))
     except ClaimError:
@@ -86,7 +93,7 @@ def attempt(trial: Trial, check: Check, case: Case) -> Attempt:
             return Attempt(left_out="native refuses it together with what the subject has preset")
         found = [Finding(repr(asked), f"could not be judged: {error}", kind="unjudged")]
     except MappingError as error:
-        found = [Finding(repr(asked), str(error.args[0]), kind="state")]
+        found = [Finding(repr(asked), str(error.args[0]) + _remedy(trial, asked), kind="state")]
     except Exception as error:
         if asked is not case and native_refuses(trial, asked):
             return Attempt(left_out="native refuses it together with what the subject has preset")
@@ -94,6 +101,25 @@ def attempt(trial: Trial, check: Check, case: Case) -> Attempt:
     for finding in found:
         finding.kind = finding.kind or check.name
     return Attempt(sorted(found, key=lambda f: f.grade != "wrong"))
+
+
+def _left_open(trial: Trial, case: Case, found: list[Finding], held: Statistics) -> list[Finding]:
+    """The findings, those of numbers as differences where the answer is as good as the oracle's."""
+    with torch.no_grad():
+        outputs = trial.call(trial.build_subject(case), case, trial.inputs(case))
+    said = trial.spec.left_open(case, trial.inputs(case), outputs) if trial.spec.left_open is not None else ""
+    if not said:
+        return found
+    trial.statistics = held  # how far it is off says nothing of its accuracy
+    told = Finding(repr(case), f"{said}: {trial.them} gives another answer", grade="differs", kind="left-open")
+    return [*(f for f in found if not f.numbers), told]
+
+
+def _remedy(trial: Trial, case: Case) -> str:
+    """What to declare of a subject that is a layer with something switched off; empty where that is not it."""
+    cases = (case, *islice(trial.rows(None), 3))  # a law's case does not say how the layer is built
+    off = next(filter(None, (switched_off(trial, c) for c in cases)), {})
+    return f"; if it is made without, declare fixed={off}" if off else ""
 
 
 def native_refuses(trial: Trial, case: Case) -> bool:

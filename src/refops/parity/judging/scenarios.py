@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 from torch.optim import Optimizer, lr_scheduler
 
 from refops.parity.binding import Binding
@@ -79,6 +80,7 @@ def gradients(case: Case, shapes: tuple[torch.Size, ...]) -> Gradients:
 
 
 _ABSENT: set[str] = set()  # what the subject being judged does not offer
+_OWN: dict[str, str] = {}  # and what it calls otherwise: native's name to its own
 
 
 @contextmanager
@@ -86,13 +88,41 @@ def offering(subject: Operator) -> Iterator[None]:
     """While this subject is judged, its second group, and native's, has only hyperparameters that it offers."""
     binding = subject.construction() if subject.kind == "optimizer" else None
     absent = set() if binding is None else {*binding.missing(), *binding.domain.without, *binding.settled()}
-    before = set(_ABSENT)
+    own = {} if binding is None else {**binding.places, **binding.domain.arguments}
+    before, called = set(_ABSENT), dict(_OWN)
     _ABSENT.update(absent & OTHERS.keys())
+    _OWN.update({name: own[name] for name in OTHERS if own.get(name, name) != name})
     try:
         yield
     finally:
         _ABSENT.clear()
         _ABSENT.update(before)
+        _OWN.clear()
+        _OWN.update(called)
+
+
+def key(group: Mapping[str, Any], name: str) -> str:
+    """What this parameter group calls a hyperparameter: native's name, unless it has the subject's own."""
+    return name if name in group else _OWN.get(name, name)
+
+
+def spoken(group: Mapping[str, Any], like: Mapping[str, Any]) -> dict[str, Any]:
+    """A group to be given to an optimizer, in the words of one that it has."""
+    return {key(like, name) if name in OTHERS else name: value for name, value in group.items()}
+
+
+def in_own_words(make: Make) -> Make:
+    """The same optimizer, given groups in native's words: what it calls their hyperparameters is asked of one."""
+    if not _OWN:
+        return make
+
+    def made(params: Any) -> Optimizer:
+        if not (isinstance(params, list) and params and isinstance(params[0], dict)):
+            return make(params)
+        like = make([Parameter(torch.zeros(1))]).param_groups[0]
+        return make([spoken(group, like) for group in params])
+
+    return made
 
 
 def others() -> dict[str, float]:
@@ -147,7 +177,12 @@ def maker(
     args, kwargs = fill(case.init, iter(tensors))
     if "base" not in kwargs:
         args, kwargs = (args, kwargs) if binding is None else binding.bind(args, kwargs)
-        return lambda params: target(params, *args, **kwargs)
+
+        def make(params: Any) -> Optimizer:
+            optimizer: Optimizer = target(params, *args, **kwargs)
+            return optimizer
+
+        return make if binding is None else in_own_words(make)
     inner = {name.removeprefix("base_"): value for name, value in kwargs.items() if name.startswith("base_")}
     outer = {name: value for name, value in kwargs.items() if not name.startswith("base")}
     args, outer = (args, outer) if binding is None else binding.bind(args, outer)
@@ -226,7 +261,7 @@ def regrouped(make: Make, params: list[Tensor], grads: Gradients) -> list[Tensor
     for t, now in enumerate(grads):
         if t == 5:  # when Lookahead with k = 5 or 1 has just synchronised, whichever way it counts
             for group in later:
-                optimizer.add_param_group(dict(group))
+                optimizer.add_param_group(spoken(group, optimizer.param_groups[0]))
         feed(params, now)
         optimizer.step()
         after += snapshot(params)
@@ -234,8 +269,14 @@ def regrouped(make: Make, params: list[Tensor], grads: Gradients) -> list[Tensor
 
 
 def scheduled(make: Make, params: list[Tensor], grads: Gradients) -> list[Tensor]:
-    """Training under two schedulers, one after the other, and a change by hand."""
+    """Training under two schedulers, one after the other, and a change by hand.
+
+    Schedulers know the learning rate as `lr`: where a group calls it otherwise, it is handed on.
+    """
     optimizer, after = make(grouped(params)), []
+    named = {id(group): key(group, "lr") for group in optimizer.param_groups}
+    for group in optimizer.param_groups:
+        group["lr"] = group[named[id(group)]]
     steps = lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.5)
     for t, now in enumerate(grads):
         feed(params, now)
@@ -250,6 +291,8 @@ def scheduled(make: Make, params: list[Tensor], grads: Gradients) -> list[Tensor
         else:
             for group in optimizer.param_groups:
                 group["lr"] = 4 * group["lr"]
+        for group in optimizer.param_groups:
+            group[named[id(group)]] = group["lr"]
     return after
 
 

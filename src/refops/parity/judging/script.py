@@ -30,7 +30,7 @@ def script(trial: Trial, check: str, case: Case) -> str:
         if trial.spec.kind == "optimizer":
             from refops.parity.judging.training import script_lines
 
-            return "\n".join(script_lines(trial.spec, case, *_import(trial.subject.target)))
+            return "\n".join(script_lines(trial, case, *_import(trial.subject.target)))
         lines = _layer(trial, check, case)
     except Exception as error:  # a script is a service: a finding without one is still a finding
         return f"# no script: {type(error).__name__}: {error}"

@@ -6,7 +6,7 @@ A `Training` is one case being trained under one scenario, see `refops.parity.ju
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
+from refops.parity.binding import Binding
 from refops.parity.case import Arguments, Case, dtype_of
 from refops.parity.judging.budget import FEW_PROBES, MANY_PROBES, Budget, budgets
 from refops.parity.judging.draw import lay, seed_of
@@ -26,6 +27,7 @@ from refops.parity.judging.scenarios import (
     Scenario,
     gradient_seed,
     gradients,
+    key,
     maker,
     others,
     plain,
@@ -35,7 +37,6 @@ from refops.parity.judging.scenarios import (
 )
 from refops.parity.judging.trial import Trial
 from refops.parity.record import Finding
-from refops.parity.spec import Spec
 from refops.parity.subject import NativeError, Operator
 
 
@@ -203,7 +204,7 @@ def relative(trial: Trial, case: Case) -> tuple[Trial, Case]:
     )
 
 
-def script_lines(spec: Spec, case: Case, line: str, name: str) -> list[str]:
+def script_lines(trial: Trial, case: Case, line: str, name: str) -> list[str]:
     """Fifteen lines that train native in float64 and the subject, `name` after `line`, on the case's own numbers.
 
     They show the first parameters after every step of the plain scenario, whichever check found the fault.
@@ -216,9 +217,11 @@ def script_lines(spec: Spec, case: Case, line: str, name: str) -> list[str]:
     skip = " if (t + i) % 3 != 1 else None" if case.regime == "missing" else ""
     half = (len(draws) + 1) // 2
     groups = f"{{'params': ps[:{half}]}}" + (f", {{'params': ps[{half}:], **{others()}}}" if draws[half:] else "")
-    makers = [f"train(lambda ps: {_construction(case, name)}, low)"]
-    if spec.native is not None:
-        makers.insert(0, f"train(lambda ps: {_construction(case, f'torch.{spec.name}')}, torch.float64)")
+    makers = [
+        f"train(lambda ps: {_construction(case, name, trial.subject.construction(), _renamed(trial, case))}, low)"
+    ]
+    if trial.spec.native is not None:
+        makers.insert(0, f"train(lambda ps: {_construction(case, f'torch.{trial.spec.name}')}, torch.float64)")
     return [
         "import torch",
         line,
@@ -238,13 +241,25 @@ def script_lines(spec: Spec, case: Case, line: str, name: str) -> list[str]:
     ]
 
 
-def _construction(case: Case, name: str) -> str:
-    """The constructor call as source; a wrapper around the optimizer it wraps."""
+def _renamed(trial: Trial, case: Case) -> dict[str, str]:
+    """Native's names of hyperparameters that the subject's groups call otherwise, to the subject's own."""
+    tensors = [trial.cast(t, case) for t in trial.drawn(case)[0]]
+    make = maker(trial.subject.target, case, tensors, trial.subject.construction())
+    (group, *_) = make([Parameter(torch.zeros(1))]).param_groups
+    return {name: key(group, name) for name in others() if key(group, name) != name}
+
+
+def _construction(
+    case: Case, name: str, binding: Binding | None = None, renamed: Mapping[str, str] | None = None
+) -> str:
+    """The constructor call as source, in the subject's own words; a wrapper around the optimizer it wraps."""
     init = case.init or Arguments()
     inner = {k.removeprefix("base_"): v for k, v in init.kwargs if k.startswith("base_")}
     outer = {k: v for k, v in init.kwargs if not k.startswith("base")}
-    first = f"torch.optim.{init.keywords['base']}({Arguments(('ps',), tuple(inner.items()))})" if inner else "ps"
-    text = ", ".join(filter(None, [first, repr(Arguments(init.args, tuple(outer.items())))]))
+    args, outer = (init.args, outer) if binding is None else binding.bind(init.args, outer)
+    groups = f"[{{{dict(renamed)!r}.get(k, k): v for k, v in g.items()}} for g in ps]" if renamed else "ps"
+    first = f"torch.optim.{init.keywords['base']}({Arguments(('ps',), tuple(inner.items()))})" if inner else groups
+    text = ", ".join(filter(None, [first, repr(Arguments(args, tuple(outer.items())))]))
     return f"{name}({text.replace(repr('ps'), 'ps').replace('literal', 'torch.tensor')})"
 
 

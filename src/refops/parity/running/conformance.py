@@ -13,8 +13,10 @@ from typing import Any, Unpack
 
 import torch
 
+from refops.parity.binding import NotOfferedError
 from refops.parity.domain import Claims, Domain
 from refops.parity.judging.item import Item, items, run_item
+from refops.parity.judging.lacking import without_absent
 from refops.parity.record import Finding, Record
 from refops.parity.running.kinds import Kind
 from refops.parity.running.sharing import shared_items
@@ -49,7 +51,7 @@ def operator(
         _builds(subject, spec)
     claims = domain or Domain()
     _known(claims, spec)
-    return Operator(
+    made = Operator(
         subject,
         spec.kind,
         _name(subject),
@@ -60,6 +62,7 @@ def operator(
         strict=strict or drop_in,
         by_hand=by_hand,
     )
+    return without_absent(made, spec)
 
 
 def _name(subject: Callable[..., Any]) -> str:
@@ -89,7 +92,7 @@ def _builds(factory: Callable[..., Any], spec: Spec) -> None:
         except TypeError:
             twin = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", spec.name).lower()
             meant = next((s.name for s in all_specs() if s.name == f"functional.{twin}"), "the function's own spec")
-        except Exception:
+        except (Exception, NotOfferedError):
             return  # a factory that fails otherwise is judged, and its error told
     if meant:
         given = f"{target.__module__}.{getattr(target, '__qualname__', target)}"

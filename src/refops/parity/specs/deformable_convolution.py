@@ -322,6 +322,7 @@ SPECS = (
             Law("keeps the size", kept_size, (real(2, 3, 4, 5),)),
             Law("batch split", learned_splitting, (real(70, 2, 2, 2),)),
         ),
+        long=(built(1, 2, 1).on(real(66_561, 1, 1, 1)), built(1, 33_793, 1).on(real(1, 1, 2, 2))),
         refusals=(
             Refusal(built(4, 6, 3, groups=3).on(real(1, 4, 5, 5)), "in_channels"),
             Refusal(built(4, 6, 3, groups=4).on(real(1, 4, 5, 5)), "out_channels"),

@@ -197,6 +197,11 @@ SPECS = (
             Law("bounded by max_norm", bounded, (index(70, high=11),)),
             Law("other rows stay", others_stay, (index(19, high=7),)),
         ),
+        long=(
+            built(3, 2).on(index(66_561, high=3)),
+            built(66_561, 1).on(index(1_153, high=66_561)),
+            built(3, 66_561).on(index(2, high=3)),
+        ),
         refusals=(
             Refusal(built(10, 3).on(literal((3, 10))), "input"),
             Refusal(built(10, 3).on(literal((-1, 3))), "input"),
@@ -243,6 +248,7 @@ SPECS = (
         differences=DIFFERENCES,
         no_check=(("jacobian", "padding and frequency change the gradient on purpose: it is not the derivative"),),
         laws=(Law("frequency", frequency, (real(8, 5),)),),
+        long=(called(index(66_561, high=3), real(3, 2)), called(index(1_153, high=66_561), real(66_561, 1))),
         refusals=(
             Refusal(called(literal((3, 10)), real(10, 3)), "input"),
             Refusal(called(literal((-1, 3)), real(10, 3)), "input"),

@@ -234,6 +234,13 @@ SPECS = (
             Law("padding counts nothing", padding_counts_nothing, (index(23, 5, high=10),)),
             Law("last offset", last_offset, (index(41, high=11),)),
         ),
+        long=(
+            built(3, 2).on(index(66_561, 2, high=3)),
+            built(3, 2, mode="max").on(index(66_561, 2, high=3)),
+            built(3, 2, mode="sum").on(index(2, 66_561, high=3)),
+            built(66_561, 1).on(index(1_153, 2, high=66_561)),
+            built(3, 66_561).on(index(2, 3, high=3)),
+        ),
         refusals=(
             Refusal(built(10, 3).on(literal((3, 10)), literal((0,))), "input"),
             Refusal(built(10, 3, mode="max").on(literal((3, -1)), literal((0,))), "input"),
@@ -295,6 +302,11 @@ SPECS = (
             Law("frequency", frequency, (real(8, 5),)),
             Law("weights of one", weights_of_one, (real(8, 5),)),
             Law("sum of rows", sum_of_rows, (real(8, 5),)),
+        ),
+        long=(
+            called(index(66_561, 2, high=3), real(3, 2)),
+            called(index(2, 66_561, high=3), real(3, 2)),
+            called(index(1_153, 2, high=66_561), real(66_561, 1)),
         ),
         refusals=(
             Refusal(called(literal((3, 10)), real(10, 3), literal((0,))), "input"),

@@ -246,6 +246,7 @@ LAYER = Spec(
         Law("order counts", layer_order, (real(3, 13, 6),)),
         Law("batch split", layer_batch_split, (real(70, 7, 6),)),
     ),
+    long=(built(2, 1, 2).on(real(66_561, 2, 2)),),
     refusals=(
         Refusal(built(8, 2, 4).on(real(2, 5, 8)), "max_len"),
         Refusal(built(8, 2, 16).on(real(1, 17, 8)), "max_len"),

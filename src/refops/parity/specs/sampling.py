@@ -129,6 +129,34 @@ def frequencies(case: Case, call: Callable[[Tensor, int], Tensor]) -> Iterator[s
         yield "the same seed must draw the same classes"
 
 
+def _first(case: Case, name: str, at: int = 1) -> Any:
+    """An argument of a case, wherever it stands."""
+    return case.call.keywords.get(name, case.call.args[at] if len(case.call.args) > at else None)
+
+
+def _others_of_equals(logits: Tensor, right: Tensor, got: Tensor) -> bool:
+    """Whether as many are kept, of each value, as are right: then only the choice among equals is another."""
+    if got.shape != right.shape or not logits.numel():
+        return False
+    x = logits.detach()
+    kept = (got == x) | (got == -math.inf)
+    return bool(kept.all()) and torch.equal(got.detach().sort(-1).values, right.to(x).sort(-1).values)
+
+
+def another_k(case: Case, inputs: list[Tensor], outputs: list[Tensor]) -> str:
+    """Neither which of equal logits stay is said by the source, nor what none at all means."""
+    (logits, *_), (got, *_), k = inputs, outputs, _first(case, "k")
+    if k == 0 and bool((got == -math.inf).all()):
+        return "k = 0 keeps none"
+    return EQUALS if _others_of_equals(logits, top_k_oracle(logits, k), got) else ""
+
+
+def another_nucleus(case: Case, inputs: list[Tensor], outputs: list[Tensor]) -> str:
+    """Which of equal logits stay is not said by the source."""
+    (logits, *_), (got, *_) = inputs, outputs
+    return EQUALS if _others_of_equals(logits, top_p_oracle(logits, _first(case, "p")), got) else ""
+
+
 def softmax_cases() -> SearchStrategy[Case]:
     """Any shape, axis and temperature."""
     from hypothesis import strategies as st
@@ -214,6 +242,7 @@ def cold_is_greedy(build: Build, x: Tensor) -> Pair:
     return torch.stack([f(x, 0.0), f(x, 5.0, 1), f(x, 5.0, 0, 0.0)]), torch.stack([y, y, y])
 
 
+EQUALS = "others of equal logits are kept"
 ENDLESS = (("jacobian", "finite differences of -inf are nan"),)
 CLASSES = (Refusal(called(real()), "logits"), Refusal(called(real(3, 0)), "logits"))
 WHOLE = Refusal(called(index(3, 4, high=9)), "logits")
@@ -295,6 +324,7 @@ SPECS = (
         strategy=filter_cases(0, 1, 2, 3, 9),
         regimes=FINITE,
         laws=(Law("k are kept", count_kept, (real(70, 9),)),),
+        left_open=another_k,
         refusals=(
             Refusal(called(real(3, 4), -1), "k"),
             Refusal(called(real(3, 4), 1.5), "k"),
@@ -322,6 +352,7 @@ SPECS = (
         strategy=filter_cases(0.0, 0.31, 0.77, 1.0),
         regimes=FINITE,
         laws=(Law("mass kept", mass_kept, (real(70, 9),)),),
+        left_open=another_nucleus,
         refusals=(
             Refusal(called(real(3, 4), 1.5), "p"),
             Refusal(called(real(3, 4), -0.1), "p"),

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from refops.functional import unpooling as functional
 from refops.nn import unpooling as modules
-from refops.parity.case import Arguments, Case, Draw, built, called, literal, real
+from refops.parity.case import Arguments, Case, Draw, built, called, index, literal, real
 from refops.parity.spec import POINTWISE, Law, Refusal, Spec
 from refops.shapes import unpooling as shapes
 
@@ -94,6 +94,12 @@ ROWS: dict[int, tuple[Case, ...]] = {
         row((1, 1, 5, 7, 9), 2, n=3),
     ),
 }
+
+
+def long_rows(n: int) -> tuple[Case, ...]:
+    """Very many maps of one window each: many examples, and many channels."""
+    shapes = ((66_561, 1, *(1,) * n), (1, 66_561, *(1,) * n))
+    return tuple(built(2).on(real(*shape), index(*shape, high=2**n)) for shape in shapes)
 
 
 def as_call(case: Case) -> Case:
@@ -255,6 +261,7 @@ def layer(n: int) -> Spec:
         regimes=POINTWISE,
         laws=laws(n, function=False),
         refusals=refusals(n, function=False),
+        long=long_rows(n),
     )
 
 
@@ -272,6 +279,7 @@ def function(n: int) -> Spec:
         regimes=POINTWISE,
         laws=laws(n, function=True),
         refusals=refusals(n, function=True),
+        long=tuple(map(as_call, long_rows(n))),
     )
 
 
