@@ -24,6 +24,7 @@ from refops.parity.subject import Instance, Operator
 SIZES = (66_561, 33_793, 17_409, 9_217, 5_121, 3_073, 1_153)
 WORK = {False: 3e6, True: 3e7}  # numbers a case may handle, at the quick and at the full level
 SHORT, SECONDS = 113, 10.0  # a length tried first, and what the long one may then be expected to take
+LONGER = 3  # times that, tried next: how the outputs grow
 MANY = 4_000  # numbers at the small size at which native is asked
 ROWS = 4  # rows looked at until one has axes that can be made long
 
@@ -93,8 +94,8 @@ def _accepts(runner: Runner, case: Case) -> bool:
 @check(cases=past_limits)
 def limits(trial: Trial, case: Case) -> Iterator[Finding]:
     """Nothing is left out past the sizes of blocks and grids: 1,024, 8,192, 65,535 rows, 65,536 columns."""
-    if not _in_time(trial, case):
-        raise NotAskedError("too slow to be asked past blocks and grids")
+    if not _bearable(trial, case):
+        raise NotAskedError("too slow or too large to be asked past blocks and grids")
     native = trial.build_native(case)
     subject = trial.build_subject(case, native)
     outputs = trial.call(subject, case, trial.inputs(case))
@@ -107,16 +108,24 @@ def limits(trial: Trial, case: Case) -> Iterator[Finding]:
         yield from _judged(trial, case, far, got)
 
 
-def _in_time(trial: Trial, case: Case) -> bool:
-    """Whether a subject that goes through an axis entry by entry comes to an end; to be slow is no fault."""
+def _bearable(trial: Trial, case: Case) -> bool:
+    """Whether a subject that goes through an axis entry by entry comes to an end; to be slow is no fault.
+
+    What a subject has preset may give an axis another meaning, along which the outputs grow with the square.
+    """
     size = max((n for n in whole_numbers((case.init, case.call)) if n in SIZES), default=0)
     if not size:
         return True  # a shrunk case
-    short = case.but(init=resized(case.init, size, SHORT), call=resized(case.call, size, SHORT))
-    subject, inputs = trial.build_subject(short), trial.inputs(short)
-    started = time.perf_counter()
-    trial.call(subject, short, inputs)
-    return (time.perf_counter() - started) * size / SHORT < SECONDS
+    taken, given = [], []
+    for length in (SHORT, LONGER * SHORT):
+        short = case.but(init=resized(case.init, size, length), call=resized(case.call, size, length))
+        subject, inputs = trial.build_subject(short), trial.inputs(short)
+        started = time.perf_counter()
+        outputs = trial.call(subject, short, inputs)
+        taken.append((time.perf_counter() - started) * size / length)
+        given.append(sum(o.numel() for o in outputs))
+    power = math.log(given[1] / given[0], LONGER) if all(given) else 0.0
+    return min(taken) < SECONDS and given[0] * (size / SHORT) ** power < 2 * WORK[trial.full]
 
 
 def _judged(trial: Trial, case: Case, far: list[bool], got: list[Tensor | None]) -> Iterator[Finding]:
