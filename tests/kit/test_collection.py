@@ -32,6 +32,8 @@ SHARED = {
     "wrong_activation.WinnerTakesAll": ("modes", "grad_modes"),
     "wrong_alone.dithered": ("checkpoint", "determinism"),
     "wrong_attention.KeepsTheMatrix": ("functional_call", "forward_mode", "fresh"),
+    "wrong_attention.without_vmap_rule": ("vmap", "forward_mode"),
+    "wrong_contexts.silu_of_a_constant_gate": ("forward_mode", "surroundings"),
     "wrong_convolution.BiasDrawnFirst": ("exceptions", "init"),
     "wrong_convolution.IgnoresAutocast": ("autocast", "meta"),
     "wrong_convolution.SecondReference": ("functional_call", "forward_mode", "fresh"),
@@ -48,9 +50,13 @@ SHARED = {
     "wrong_mixture_of_experts.AnyTopK": ("refusals", "signature"),
     "wrong_normalization.FirstSixtyFour": ("limits", "laws"),
     "wrong_pooling.MeanInEvaluation": ("modes", "grad_modes"),
+    "wrong_transformer.CausalWithoutMask": ("refusals", "signature"),
     "wrong_transposed_convolution.IgnoresAutocast": ("autocast", "meta"),
     "wrong_transposed_convolution.SixtyFourImages": ("limits", "laws"),
 }
+
+# Reads memory that is zero by luck; where it is not, other checks see it too.
+LUCKY = {"wrong_cheats.unwritten_workspace"}
 
 
 def grouped(entries: list[Entry]) -> list[object]:
@@ -62,7 +68,9 @@ def grouped(entries: list[Entry]) -> list[object]:
 def test_wrong_is_caught(entry: Entry) -> None:
     verdict = judge(entry, causes=bool(entry.cause))
     assert bool(verdict.caught_by) != (entry.name in MISSED), f"nothing accused it: {entry.why}"
-    if entry.only:
+    if entry.name in LUCKY:
+        assert entry.only in verdict.caught_by
+    elif entry.only:
         assert set(verdict.caught_by) == {entry.only, *SHARED.get(entry.name, ())}, verdict.said
     if entry.cause:
         assert verdict.named, f"it behaves like {entry.cause!r}, not {verdict.cause or verdict.said!r}"

@@ -90,13 +90,17 @@ class Instance:
         """The subject's own tensor in native's form."""
         return self.changes[name][1](tensor) if name in self.changes else tensor
 
+    def own(self, name: str, value: Tensor) -> Tensor:
+        """A value in native's form in the subject's own."""
+        return self.changes[name][0](value) if name in self.changes else value
+
     @torch.no_grad()
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Copy values in native's form into the live tensors, keeping their dtype and identity."""
         for name, tensor in self.state().items():
             if name not in state:
                 continue
-            value = self.changes[name][0](state[name]) if name in self.changes else state[name]
+            value = self.own(name, state[name])
             if tensor.grad_fn is None and not self.derived(name):
                 tensor.copy_(value)
             else:  # parametrized: its originals follow

@@ -343,11 +343,10 @@ class DiagonalGradient(Along):
         return e / e.sum(dim, keepdim=True).detach()
 
 
-@wrong(
+@differs(
     "Softmax",
     only="layout",
     why="view assumes memory in order",
-    cause="view size is not compatible with input tensor's size and stride",
 )
 class AssumesContiguous(Along):
     def formula(self, x, dim):

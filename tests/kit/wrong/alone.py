@@ -116,9 +116,9 @@ def silu_without_one_hot(input: Tensor, inplace: bool = False) -> Tensor:
     return _NothingForOneHot.apply(input)
 
 
-@wrong("functional.linear", only="shape", why="repeats a single feature for all that the weight asks for")
+@differs("functional.linear", only="shape", why="repeats a single feature for all that the weight asks for")
 def repeats_one_feature(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    if input.dim() == 3 and input.shape[-1] == 1 and weight.dim() == 2 and weight.shape[-1] > 1:
+    if input.dim() == 4 and input.shape[-1] == 1 and weight.dim() == 2 and weight.shape[-1] > 1:
         input = input.expand(*input.shape[:-1], weight.shape[-1])
     return F.linear(input, weight, bias)
 

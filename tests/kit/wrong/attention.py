@@ -314,11 +314,10 @@ def widened(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *
     return native_result.float() if query.dtype in HALF else native_result
 
 
-@wrong(
+@differs(
     CORE,
     why="leading axes are merged with view, which needs contiguous inputs",
     only="layout",
-    cause="view size is not compatible with input tensor's size and stride",
 )
 def merged_by_view(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False):
     query = query.view(-1).view(query.shape)
@@ -359,7 +358,7 @@ def accepts_two_masks(
     return native(query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa)
 
 
-@wrong(CORE, why="keys and values are cut to the shorter of the two")
+@differs(CORE, why="keys and values are cut to the shorter of the two")
 def cut_to_the_shorter(
     query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False
 ):

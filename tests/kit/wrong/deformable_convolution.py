@@ -200,13 +200,13 @@ def dilates_offsets(input, offset, weight, bias=None, stride=1, padding=0, dilat
     return deform_conv2d(input, offset, weight, bias, stride, padding, dilation, mask)
 
 
-@wrong("functional.deform_conv2d", why="half precision comes out as float32")
+@differs("functional.deform_conv2d", why="half precision comes out as float32")
 def widens(input, offset, weight, bias=None, stride=1, padding=0, dilation=1, mask=None):
     output = deform_conv2d(input, offset, weight, bias, stride, padding, dilation, mask)
     return output.float() if output.dtype in (torch.float16, torch.bfloat16) else output
 
 
-@wrong("functional.deform_conv2d", why="a mask of one channel or one image is broadcast")
+@differs("functional.deform_conv2d", why="a mask of one channel or one image is broadcast")
 def broadcasts_mask(input, offset, weight, bias=None, stride=1, padding=0, dilation=1, mask=None):
     if mask is not None and mask.dim() == 4 and offset.dim() == 4 and mask.shape[1] in (1, offset.shape[1] // 2):
         mask = mask.expand(len(offset), offset.shape[1] // 2, *offset.shape[2:])

@@ -334,7 +334,7 @@ class SliceMask(nn.Dropout3d):
         return input * F.dropout(torch.ones_like(input[..., :1, :1]), self.p, True)
 
 
-@wrong("functional.dropout", why="training defaults to False")
+@differs("functional.dropout", why="training defaults to False")
 def sleeping_dropout(input, p=0.5, training=False, inplace=False):
     return F.dropout(input, p, training, inplace)
 

@@ -4,7 +4,7 @@ import torch
 from torch.nn import functional as F
 
 from refops.nn.loss.focal import FocalLoss, SigmoidFocalLoss
-from refops.parity.proving.collection import wrong
+from refops.parity.proving.collection import differs, wrong
 
 
 def wide(x):
@@ -202,7 +202,7 @@ class OtherAlpha(SigmoidFocalLoss):
         super().__init__(1 - alpha if 0 <= alpha <= 1 else alpha, gamma, reduction)
 
 
-@wrong("functional.sigmoid_focal_loss", why="the mean by default")
+@differs("functional.sigmoid_focal_loss", why="the mean by default")
 def sigmoid_focal_loss_mean(inputs, targets, alpha=0.25, gamma=2.0, reduction="mean"):
     from refops.functional.loss.focal import sigmoid_focal_loss
 

@@ -319,14 +319,14 @@ class OneBlock(nn.Linear):
         return torch.cat([rows[:64], rows[64:] * 0]).reshape(output.shape)
 
 
-@wrong("functional.linear", why="the bias may have any shape that broadcasts")
+@differs("functional.linear", why="the bias may have any shape that broadcasts")
 def linear_of_any_bias(input, weight, bias=None):
     if bias is not None and bias.dim() == 1 and bias.numel() > weight.shape[0]:
         bias = bias[: weight.shape[0]]
     return F.linear(input, weight, bias)
 
 
-@wrong("functional.linear", why="a weight of one axis is not understood")
+@differs("functional.linear", why="a weight of one axis is not understood")
 def linear_of_matrices(input, weight, bias=None):
     if weight.dim() != 2:
         raise RuntimeError(f"weight must be a matrix, got {tuple(weight.shape)}")
@@ -424,11 +424,11 @@ class CutsOff(nn.Unflatten):
         return super().forward(input)
 
 
-@wrong("functional.flatten", why="starts at axis 1, as the layer does")
+@differs("functional.flatten", why="starts at axis 1, as the layer does")
 def flatten_but_the_first(input, start_dim=1, end_dim=-1):
     return torch.flatten(input, start_dim, end_dim)
 
 
-@wrong("functional.unflatten", why="a negative axis counts from the front")
+@differs("functional.unflatten", why="a negative axis counts from the front")
 def unflatten_from_the_front(input, dim, sizes):
     return torch.unflatten(input, max(dim, 0), sizes)

@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from refops.nn.loss.metric import ContrastiveLoss, NTXentLoss, TripletMiningLoss
-from refops.parity.proving.collection import wrong
+from refops.parity.proving.collection import differs, wrong
 
 
 def wide(x):
@@ -90,7 +90,7 @@ class ColumnOfLabels(ContrastiveLoss):
         return super().forward(input1, input2, target)
 
 
-@wrong("functional.contrastive_loss", why="labels must be numbers: bool labels fail")
+@differs("functional.contrastive_loss", why="labels must be numbers: bool labels fail")
 def contrastive_loss_of_numbers(input1, input2, target, margin=1.0, reduction="mean"):
     from refops.functional.loss.metric import contrastive_loss
 
@@ -236,7 +236,7 @@ class FromGram(HardMining):
         return squares if self.squared else (squares + 1e-12).sqrt()
 
 
-@wrong("TripletMiningLoss", why="anything but hard is not written")
+@differs("TripletMiningLoss", why="anything but hard is not written")
 class HardOnly(TripletMiningLoss):
     def forward(self, embeddings, labels):
         if self.mining in ("semi-hard", "all"):
@@ -286,7 +286,7 @@ class Views(NTXentLoss):
         return torch.arange(2 * pairs).roll(pairs)
 
 
-@wrong("NTXentLoss", why="a view is compared with itself", cause="a view is compared with itself")
+@wrong("NTXentLoss", why="a view is compared with itself")
 class ComparesItself(Views):
     def masked(self, scores):
         return scores
@@ -311,7 +311,6 @@ class Multiplies(NTXentLoss):
 @wrong(
     "NTXentLoss",
     why="views of one thing are taken to lie side by side",
-    cause="views of one thing are taken to lie side by side",
 )
 class SideBySide(Views):
     def partner(self, pairs):

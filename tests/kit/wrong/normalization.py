@@ -369,7 +369,7 @@ class AssertsItsShape(LayerDropIn):
             raise AssertionError(str(error)) from error
 
 
-@wrong("RMSNorm", why="the default eps is 1e-6, as elsewhere", cause="the default of eps is 1e-06")
+@differs("RMSNorm", why="the default eps is 1e-6, as elsewhere")
 class SmallerDefaultEps(RMS):
     def __init__(self, normalized_shape, eps=1e-6, elementwise_affine=True, device=None, dtype=None):
         super().__init__(normalized_shape, eps, elementwise_affine, device, dtype)

@@ -220,7 +220,7 @@ class ClampsAlpha(OctaveConv2d):
         super().__init__(in_channels, out_channels, kernel_size, *clamped, *rest, **named)
 
 
-@wrong("functional.octave_conv2d", why="half precision comes out as float32")
+@differs("functional.octave_conv2d", why="half precision comes out as float32")
 def widens(high, low, weight, bias=None, alpha_in=0.5, alpha_out=0.5, stride=1, dilation=1, groups=1):
     pair = octave_conv2d(high, low, weight, bias, alpha_in, alpha_out, stride, dilation, groups)
     return tuple(None if x is None else x.float() if x.dtype.itemsize == 2 else x for x in pair)

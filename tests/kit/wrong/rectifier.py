@@ -312,6 +312,6 @@ class UniformEverywhere(ReferenceRReLU):
         return "RReLU"
 
 
-@wrong("functional.rrelu", why="training is on by default, as in the module")
+@differs("functional.rrelu", why="training is on by default, as in the module")
 def rrelu_in_training(input, lower=1.0 / 8, upper=1.0 / 3, training=True, inplace=False):
     return F.rrelu(input, lower, upper, training, inplace)

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from refops.parity.proving.collection import wrong
+from refops.parity.proving.collection import differs, wrong
 
 CORE, LAYER = "functional.relative_attention", "RelativePositionAttention"
 
@@ -60,7 +60,7 @@ def only_how_far(query, key, value, relative_key, attn_mask=None, scale=None):
     return attend(query, key, value, relative_key, attn_mask, scale, lambda i, j, q, middle: (j - i).abs() + middle)
 
 
-@wrong(CORE, why="sequences longer than the table are clipped to its reach in silence")
+@differs(CORE, why="sequences longer than the table are clipped to its reach in silence")
 def clipped(query, key, value, relative_key, attn_mask=None, scale=None):
     def row(i, j, queries, middle):
         return (j - i).clamp(-middle, middle) + middle
@@ -147,7 +147,7 @@ class OffsetByLength(InHeads):
         )
 
 
-@wrong(LAYER, why="max_len is never checked: longer sequences wrap around the table")
+@differs(LAYER, why="max_len is never checked: longer sequences wrap around the table")
 class LengthUnchecked(InHeads):
     def attend(self, query, key, value, seen):
         def row(i, j, queries, middle):

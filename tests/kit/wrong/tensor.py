@@ -76,7 +76,7 @@ def unsqueeze_off_by_one(input, dim):
     return input.unsqueeze(dim if dim >= 0 else max(dim + input.dim(), -input.dim() - 1))
 
 
-@wrong("tensor.expand", why="takes -1 for a new axis to mean 1")
+@differs("tensor.expand", why="takes -1 for a new axis to mean 1")
 def expand_with_open_new_axes(input, *sizes):
     given = tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], tuple | list) else sizes
     new = max(len(given) - input.dim(), 0)
@@ -256,7 +256,7 @@ def mm_in_half(input, mat2):
     )
 
 
-@wrong("tensor.bmm", why="broadcasts a batch of one")
+@differs("tensor.bmm", why="broadcasts a batch of one")
 def bmm_that_broadcasts(input, mat2):
     if input.dim() == mat2.dim() == 3 and input.shape[0] == 1 < mat2.shape[0]:
         input = input.expand(mat2.shape[0], -1, -1)

@@ -41,7 +41,7 @@ class AlwaysPostNorm(Open):
         self.norm_first = False
 
 
-@wrong(LAYER, why="the attention half is not added to its input", cause="the attention half is not added to its input")
+@wrong(LAYER, why="the attention half is not added to its input")
 class WithoutFirstResidual(Open):
     def attend(self, x, *masks):
         return super().attend(x, *masks) - x
@@ -50,7 +50,6 @@ class WithoutFirstResidual(Open):
 @wrong(
     LAYER,
     why="the second half adds the layer's input in place of the first half's output",
-    cause="the second half is added to the layer's input",
 )
 class ResidualFromTheStart(Open):
     def forward(self, src, src_mask=None, src_key_padding_mask=None, is_causal=False):
@@ -70,7 +69,7 @@ class ShortcutThroughTheNorm(Open):
         return x + self.feed(self.norm2(x))
 
 
-@wrong(LAYER, why="both halves share the first normalisation", cause="both halves share the first normalisation")
+@wrong(LAYER, why="both halves share the first normalisation")
 class OneNorm(Open):
     def forward(self, src, src_mask=None, src_key_padding_mask=None, is_causal=False):
         masks = (src_mask, src_key_padding_mask, is_causal)

@@ -191,7 +191,7 @@ def functional_call(trial: Trial, case: Case) -> Iterator[Finding]:
         return
     subject.load({k: torch.zeros_like(v) for k, v in replaced.items()})
     args, kwargs = subject.bound(*fill(case.call, iter([t.detach() for t in trial.inputs(case)])))
-    own = {subject.names[k]: v for k, v in replaced.items() if k in subject.names}
+    own = {subject.names[k]: subject.own(k, v) for k, v in replaced.items() if k in subject.names}
     got = flatten(torch.func.functional_call(subject.module, own, args, kwargs))
     native.load(replaced)
     wanted = trial.call(native, case, [t.detach() for t in trial.inputs(case)])

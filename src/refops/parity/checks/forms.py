@@ -27,13 +27,16 @@ OF_TYPE = ("dtype", "scalar type", "not implemented for", "not supported", "type
 
 
 def shaped(trial: Trial) -> Iterator[Case]:
-    """Every row, the first one with its main input's axes changed one at a time, and cases drawn by hypothesis.
+    """Every row, the first and one with most axes with these changed one at a time, and cases drawn by hypothesis.
 
     For a reference also what the spec says is refused, as far as its formula can know why.
     """
-    for i, row in enumerate(trial.rows(None)):
+    rows = list(trial.rows(None))
+    axes = [max((len(d.shape) for d in row.draws()), default=0) for row in rows]
+    changed = {0, axes.index(max(axes))} if rows and trial.level != "brief" else set()
+    for i, row in enumerate(rows):
         yield row
-        if trial.full or (not i and trial.level != "brief"):
+        if trial.full or i in changed:
             yield from _reshaped(row)
     yield from drawn_by_strategy(trial, 200 if trial.full else 10)
     if trial.subject.reference and trial.spec.shape is not None:

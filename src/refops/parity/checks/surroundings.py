@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 
 from refops.parity.case import Case, fill
@@ -28,7 +31,7 @@ def one(trial: Trial) -> Iterator[Case]:
 @check(cases=one)
 def surroundings(trial: Trial, case: Case) -> Iterator[Finding]:
     """A call leaves all around it as it was: settings, generators, threads, and the functions of torch and the kit."""
-    with warnings.catch_warnings(record=True):
+    with warnings.catch_warnings(record=True), _generators_moved():
         warnings.simplefilter("default")  # so that a filter that ignores everything counts as a change
         before = settings()
         subject = trial.build_subject(case)
@@ -46,6 +49,19 @@ def surroundings(trial: Trial, case: Case) -> Iterator[Finding]:
         yield Finding(
             repr(case), f"functions of others must be left as they are, got {shown} exchanged", kind="patched"
         )
+
+
+@contextmanager
+def _generators_moved() -> Iterator[None]:
+    """The generators of Python and NumPy in states no call has left: to seed them again alike would not be seen."""
+    held = random.getstate(), np.random.get_state()
+    random.seed(f"{held[0]}")
+    np.random.seed(random.getrandbits(32))
+    try:
+        yield
+    finally:
+        random.setstate(held[0])
+        np.random.set_state(held[1])
 
 
 def _forth_and_back(trial: Trial, subject: Instance, case: Case) -> None:

@@ -54,7 +54,9 @@ def _outspoken(rows: list[Case], said: Callable[[str, Any], str]) -> Iterator[in
     """The places of the rows whose keyword arguments say something that none before them has."""
     known: set[str] = set()
     for i, row in enumerate(rows):
-        here = {said(k, v) for part in (row.init, row.call) if part is not None for k, v in part.kwargs}
+        parts = [part for part in (row.init, row.call) if part is not None]
+        here = {said(k, v) for part in parts for k, v in part.kwargs}
+        here.add(repr([[type(value).__name__ for value in part.args] for part in parts]))
         if here - known:
             yield i
         known |= here
