@@ -34,6 +34,8 @@ BELIEVED = 0.5  # the share of what so few show that is believed
 MANY_PROBES = 24  # tried before anybody is accused: few probes may all happen to cancel
 NEIGHBOURS = 8  # inputs an ulp away at which native's error is measured too, before anybody is accused: it may be luck
 
+FLUSHED = (torch.float32, torch.bfloat16)  # whose smallest numbers many a device takes for zero
+
 Function = Callable[[list[Tensor]], list[Tensor | None]]
 
 
@@ -144,6 +146,8 @@ class Budget:
         over = (
             (truth.abs() >= limit * (1 - torch.finfo(self.dtype).eps)) & got64.isinf() & (got64.sign() == truth.sign())
         )
+        if self.dtype in FLUSHED:
+            same |= (got64 == 0) & (truth.abs() < torch.finfo(self.dtype).tiny)
         if self.native is not None:
             native = self.native.double()
             same |= (got64 == native) | (got64.isnan() & native.isnan())
