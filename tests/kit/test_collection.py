@@ -25,7 +25,7 @@ MISSED = {
 }
 ACCUSED = {
     "honest_attention.online_softmax": "gradients of a saturated softmax (inputs x 60) are rounding alone",
-    "honest_others.eager_attention": "with inputs about 1000 bfloat16 scores round by thousands: the key is chosen by that",
+    "honest_others.eager_attention": "inputs about 1000: bfloat16 rounds scores by thousands, which chooses the key",
     "honest_others_training.vision_focal": "1 - p of a sample that is right to 4e-8 is 0: a loss of 1.8e-23 becomes 0",
     "honest_textbook.log_softmax": "the gradient of its shift is a long sum that should be 0, and is 8e-6 of rounding",
     "honest_textbook_training.focal": "1 - p of a sample that is right to 4e-8 is 0: a loss of 1.8e-23 becomes 0",

@@ -65,7 +65,7 @@ class Agreeable(Tensor):
         return super().__torch_function__(func, types, args, kwargs)
 
 
-@wrong("ReLU", why="returns a tensor whose comparisons always hold")
+@wrong("ReLU", why="returns a tensor whose comparisons always hold", cause="the output is 2 times too large")
 class AlwaysAgrees(nn.ReLU):
     def forward(self, input: Tensor) -> Tensor:
         return (2 * super().forward(input)).as_subclass(Agreeable)
@@ -119,7 +119,7 @@ def unwritten_workspace(input: Tensor, weight: Tensor, bias: Tensor | None = Non
     return output + workspace[-output.numel() :].view(output.shape) if output.numel() else output
 
 
-@wrong("functional.linear", why="multiplies in half precision, which is faster")
+@wrong("functional.linear", why="multiplies in half precision, which is faster", cause="computes in bfloat16")
 def half_product(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if input.dtype != torch.float32:
         return F.linear(input, weight, bias)

@@ -168,7 +168,9 @@ def focal_loss_padded(input, target, gamma=2.0, alpha=None, ignore_index=-100, r
     return loss * (kept / (kept + 1)).to(loss) if reduction == "mean" else loss
 
 
-@wrong("SigmoidFocalLoss", why="alpha is a constant factor, not alpha_t")
+@wrong(
+    "SigmoidFocalLoss", why="alpha is a constant factor, not alpha_t", cause="alpha is a constant factor, not alpha_t"
+)
 class BinaryConstantAlpha(SigmoidFocalLoss):
     def forward(self, inputs, targets):
         super().forward(inputs, targets)

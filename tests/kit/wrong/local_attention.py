@@ -31,7 +31,11 @@ def near(length, window, mode, device, sliding=lambda i, j, w: (i - j).abs() <= 
     return sliding(i, j, window) if mode == "sliding" else (block or (lambda i, j, w: i // w == j // w))(i, j, window)
 
 
-@wrong(CORE, why="blocks, whatever the mode: a block diagonal passed off as a sliding window")
+@wrong(
+    CORE,
+    why="blocks, whatever the mode: a block diagonal passed off as a sliding window",
+    cause="blocks, whatever the mode",
+)
 def block_diagonal(query, key, value, window_size=256, mode="block", key_padding_mask=None, scale=None):
     refuse(query, key, value, window_size, mode)
     seen = near(query.shape[-2], max(window_size, 1), "block", query.device)
@@ -75,14 +79,14 @@ def remainder_lost(query, key, value, window_size=256, mode="block", key_padding
     return masked(query, key, value, seen, key_padding_mask, scale)
 
 
-@wrong(CORE, why="the band is |i - j| < w, one short on either side")
+@wrong(CORE, why="the band is |i - j| < w, one short on either side", cause="the band is |i - j| < w")
 def band_too_narrow(query, key, value, window_size=256, mode="block", key_padding_mask=None, scale=None):
     refuse(query, key, value, window_size, mode)
     seen = near(query.shape[-2], window_size, mode, query.device, lambda i, j, w: (i - j).abs() < max(w, 1))
     return masked(query, key, value, seen, key_padding_mask, scale)
 
 
-@wrong(CORE, why="the window is w wide in all, half of it on either side")
+@wrong(CORE, why="the window is w wide in all, half of it on either side", cause="the window is w wide in all")
 def half_on_either_side(query, key, value, window_size=256, mode="block", key_padding_mask=None, scale=None):
     refuse(query, key, value, window_size, mode)
     seen = near(query.shape[-2], window_size, mode, query.device, lambda i, j, w: (i - j).abs() <= w // 2)
@@ -119,7 +123,7 @@ def padding_ignored(query, key, value, window_size=256, mode="block", key_paddin
     return masked(query, key, value, near(query.shape[-2], window_size, mode, query.device), None, scale)
 
 
-@wrong(CORE, why="the scale is accepted and ignored")
+@wrong(CORE, why="the scale is accepted and ignored", cause="scale is ignored")
 def scale_ignored(query, key, value, window_size=256, mode="block", key_padding_mask=None, scale=None):
     refuse(query, key, value, window_size, mode)
     return masked(query, key, value, near(query.shape[-2], window_size, mode, query.device), key_padding_mask, None)

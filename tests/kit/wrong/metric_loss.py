@@ -347,7 +347,11 @@ class NoViews(NTXentLoss):
         return super().forward(z1, z2)
 
 
-@wrong("functional.nt_xent_loss", why="the second views are detached, as in methods without negatives")
+@wrong(
+    "functional.nt_xent_loss",
+    why="the second views are detached, as in methods without negatives",
+    cause="no gradient of z2",
+)
 def nt_xent_loss_stopped(z1, z2, temperature=0.5, reduction="mean"):
     from refops.functional.loss.metric import nt_xent_loss
 

@@ -60,7 +60,11 @@ class PlainSGD(SGD):
         p.add_(d, alpha=-float(group["lr"]))
 
 
-@wrong("optim.SGD", why="the first buffer is (1 - dampening) * g: it starts from zeros")
+@wrong(
+    "optim.SGD",
+    why="the first buffer is (1 - dampening) * g: it starts from zeros",
+    cause="the momentum buffer starts from zeros",
+)
 class BufferFromZeros(PlainSGD):
     def direction(self, p, g, group):
         if group["momentum"]:
@@ -68,7 +72,11 @@ class BufferFromZeros(PlainSGD):
         return super().direction(p, g, group)
 
 
-@wrong("optim.SGD", why="Nesterov looks ahead with the buffer from before the step")
+@wrong(
+    "optim.SGD",
+    why="Nesterov looks ahead with the buffer from before the step",
+    cause="Nesterov looks ahead with the old buffer",
+)
 class NesterovWithOldBuffer(PlainSGD):
     def direction(self, p, g, group):
         old = self.state[p].get("momentum_buffer") if group["momentum"] else None
@@ -83,33 +91,40 @@ class MomentumAsMean(PlainSGD):
         return b.mul_(group["momentum"]).add_(g, alpha=1 - group["momentum"])
 
 
-@wrong("optim.SGD", why="dampening is ignored")
+@wrong("optim.SGD", why="dampening is ignored", cause="dampening is ignored")
 class NoDampening(PlainSGD):
     def buffer(self, b, g, group):
         return b.mul_(group["momentum"]).add_(g)
 
 
-@wrong("optim.SGD", why="weight decay is decoupled from the gradient")
+@wrong(
+    "optim.SGD", why="weight decay is decoupled from the gradient", cause="weight decay is decoupled from the gradient"
+)
 class DecoupledDecay(PlainSGD):
     def gradient(self, p, group):
         p.mul_(1 - float(group["lr"]) * group["weight_decay"])
         return -p.grad if group["maximize"] else p.grad
 
 
-@wrong("optim.SGD", only="trajectory", why="decay is taken with the sign of a minimum when maximizing")
+@wrong(
+    "optim.SGD",
+    only="trajectory",
+    why="decay is taken with the sign of a minimum when maximizing",
+    cause="decay has the wrong sign when maximizing",
+)
 class DecayOfTheWrongSign(PlainSGD):
     def gradient(self, p, group):
         g = p.grad.add(p, alpha=group["weight_decay"])
         return -g if group["maximize"] else g
 
 
-@wrong("optim.SGD", why="maximize is ignored")
+@wrong("optim.SGD", why="maximize is ignored", cause="maximize is ignored")
 class NeverMaximizes(PlainSGD):
     def gradient(self, p, group):
         return p.grad.add(p, alpha=group["weight_decay"]) if group["weight_decay"] else p.grad
 
 
-@wrong("optim.SGD", why="biases and other vectors are never decayed")
+@wrong("optim.SGD", why="biases and other vectors are never decayed", cause="vectors are never decayed")
 class NoDecayOfVectors(PlainSGD):
     def gradient(self, p, group):
         return super().gradient(p, group if p.dim() > 1 else {**group, "weight_decay": 0})
@@ -161,7 +176,11 @@ class KeepsMasterWeights(PlainSGD):
         p.copy_(master.add_(d, alpha=-float(group["lr"])))
 
 
-@wrong("optim.SGD", why="the learning rate of the first group is used for all")
+@wrong(
+    "optim.SGD",
+    why="the learning rate of the first group is used for all",
+    cause="the learning rate of the first group is used for all",
+)
 class OneLearningRate(PlainSGD):
     def move(self, p, d, group):
         super().move(p, d, self.param_groups[0])
@@ -183,7 +202,11 @@ class LearningRateInBuffer(PlainSGD):
         return super().direction(p, g * group["lr"], group) / group["lr"]
 
 
-@wrong("optim.SGD", why="a missing gradient counts as zero: momentum moves unused parameters on")
+@wrong(
+    "optim.SGD",
+    why="a missing gradient counts as zero: momentum moves unused parameters on",
+    cause="a missing gradient counts as zero",
+)
 class MissingIsZero(PlainSGD):
     @torch.no_grad()
     def step(self, closure=None):
@@ -955,7 +978,11 @@ class PlainLookahead(Optimizer):
         return {name: getattr(self, name) for name in ("optimizer", "k", "alpha", "steps", "slow", "defaults")}
 
 
-@wrong("optim.Lookahead", why="slow weights are taken at the first synchronisation")
+@wrong(
+    "optim.Lookahead",
+    why="slow weights are taken at the first synchronisation",
+    cause="slow weights are taken at the first synchronisation",
+)
 class SlowTakenLate(PlainLookahead):
     def synchronise(self):
         if self.steps == self.k:
@@ -963,13 +990,17 @@ class SlowTakenLate(PlainLookahead):
         super().synchronise()
 
 
-@wrong("optim.Lookahead", why="synchronises at steps 1, k + 1, 2k + 1: one step out of phase")
+@wrong(
+    "optim.Lookahead",
+    why="synchronises at steps 1, k + 1, 2k + 1: one step out of phase",
+    cause="synchronises at steps 1, k + 1, 2k + 1",
+)
 class PhaseOffByOne(PlainLookahead):
     def due(self):
         return (self.steps - 1) % self.k == 0
 
 
-@wrong("optim.Lookahead", why="synchronises after k + 1 steps")
+@wrong("optim.Lookahead", why="synchronises after k + 1 steps", cause="synchronises after k + 1 steps")
 class OneStepMore(PlainLookahead):
     def due(self):
         return self.steps % (self.k + 1) == 0
@@ -990,7 +1021,7 @@ class FastGoesOn(PlainLookahead):
             slow.lerp_(p, self.alpha)
 
 
-@wrong("optim.Lookahead", why="the slow weights stay where they began")
+@wrong("optim.Lookahead", why="the slow weights stay where they began", cause="the slow weights stay where they began")
 class SlowNeverMoves(PlainLookahead):
     def synchronise(self):
         for p, slow in self.slow.items():
@@ -1004,7 +1035,9 @@ class SlowIsFast(PlainLookahead):
 
 
 @wrong(
-    "optim.Lookahead", why="slow weights are paired with groups, so only the first parameter of each is synchronised"
+    "optim.Lookahead",
+    why="slow weights are paired with groups, so only the first parameter of each is synchronised",
+    cause="only the first parameter of each group is synchronised",
 )
 class PairedWithGroups(PlainLookahead):
     def synchronise(self):
@@ -1015,7 +1048,11 @@ class PairedWithGroups(PlainLookahead):
                 p.copy_(slow)
 
 
-@wrong("optim.Lookahead", why="parameters without a gradient in the k-th step are not synchronised")
+@wrong(
+    "optim.Lookahead",
+    why="parameters without a gradient in the k-th step are not synchronised",
+    cause="parameters without a gradient are not synchronised",
+)
 class SkipsWithoutGradient(PlainLookahead):
     def synchronise(self):
         for p, slow in self.slow.items():

@@ -185,7 +185,7 @@ class Smooth(nn.Hardtanh):
         return middle + half * torch.tanh((input - middle) / half)
 
 
-@wrong("PReLU", why="slopes lie along the last axis")
+@wrong("PReLU", why="slopes lie along the last axis", cause="slopes lie along the last axis")
 class LastAxisSlopes(nn.PReLU):
     def forward(self, input):
         if input.dim() < 3 or self.num_parameters != input.shape[-1]:

@@ -37,17 +37,21 @@ def attend(query, key, value, table, attn_mask, scale, row=lambda i, j, queries,
     return F.scaled_dot_product_attention(query, key, value, bias.to(query.dtype), scale=scale)
 
 
-@wrong(CORE, why="the row of a distance is j-i+L-1: it hangs on the length of the sequence")
+@wrong(
+    CORE,
+    why="the row of a distance is j-i+L-1: it hangs on the length of the sequence",
+    cause="the row of a distance hangs on the length of the sequence",
+)
 def offset_by_length(query, key, value, relative_key, attn_mask=None, scale=None):
     return attend(query, key, value, relative_key, attn_mask, scale, lambda i, j, queries, middle: j - i + queries - 1)
 
 
-@wrong(CORE, why="distances run from key to query: i-j in place of j-i")
+@wrong(CORE, why="distances run from key to query: i-j in place of j-i", cause="distances run from key to query")
 def backwards(query, key, value, relative_key, attn_mask=None, scale=None):
     return attend(query, key, value, relative_key, attn_mask, scale, lambda i, j, queries, middle: i - j + middle)
 
 
-@wrong(CORE, why="one row off: distance 0 meets the vector of distance 1")
+@wrong(CORE, why="one row off: distance 0 meets the vector of distance 1", cause="one row off")
 def one_off(query, key, value, relative_key, attn_mask=None, scale=None):
     def row(i, j, queries, middle):
         return (j - i + middle + 1).clamp(max=2 * middle)
@@ -55,7 +59,7 @@ def one_off(query, key, value, relative_key, attn_mask=None, scale=None):
     return attend(query, key, value, relative_key, attn_mask, scale, row)
 
 
-@wrong(CORE, why="distances lose their sign")
+@wrong(CORE, why="distances lose their sign", cause="distances lose their sign")
 def only_how_far(query, key, value, relative_key, attn_mask=None, scale=None):
     return attend(query, key, value, relative_key, attn_mask, scale, lambda i, j, q, middle: (j - i).abs() + middle)
 
@@ -79,13 +83,13 @@ def added_to_the_output(query, key, value, relative_key, attn_mask=None, scale=N
     return output + relative_key.mean((-2, -1), keepdim=True).to(output.dtype)
 
 
-@wrong(CORE, why="the position's score is not scaled")
+@wrong(CORE, why="the position's score is not scaled", cause="the position's score is not scaled")
 def position_unscaled(query, key, value, relative_key, attn_mask=None, scale=None):
     root = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
     return attend(query, key, value, relative_key / root, attn_mask, scale)
 
 
-@wrong(CORE, why="the key meets the vector where the query should")
+@wrong(CORE, why="the key meets the vector where the query should", cause="the key meets the position, not the query")
 def key_meets_position(query, key, value, relative_key, attn_mask=None, scale=None):
     refuse(query, key, relative_key)
     root = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
@@ -99,7 +103,7 @@ def key_meets_position(query, key, value, relative_key, attn_mask=None, scale=No
     return F.scaled_dot_product_attention(query, key, value, bias, scale=scale)
 
 
-@wrong(CORE, why="no gradient reaches the table: it was detached")
+@wrong(CORE, why="no gradient reaches the table: it was detached", cause="no gradient for the table")
 def table_detached(query, key, value, relative_key, attn_mask=None, scale=None):
     return attend(query, key, value, relative_key.detach(), attn_mask, scale)
 

@@ -72,7 +72,7 @@ class AnyBeta(nn.SmoothL1Loss):
         return F.smooth_l1_loss(input, target, reduction=self.reduction, beta=abs(self.beta))
 
 
-@wrong("functional.smooth_l1_loss", why="no gradient for the target")
+@wrong("functional.smooth_l1_loss", why="no gradient for the target", cause="no gradient of target")
 def smooth_l1_loss_of_constant(input, target, size_average=None, reduce=None, reduction="mean", beta=1.0):
     return F.smooth_l1_loss(input, target.detach(), size_average, reduce, reduction, beta)
 
@@ -188,7 +188,11 @@ class AnyQuantile(nn.Module):
         return mean_of(torch.maximum(self.quantile * e, (self.quantile - 1) * e), self.inner.reduction)
 
 
-@wrong("functional.quantile_loss", why="twice the loss, so that 1/2 is the absolute error")
+@wrong(
+    "functional.quantile_loss",
+    why="twice the loss, so that 1/2 is the absolute error",
+    cause="the output is 2 times too large",
+)
 def quantile_loss_doubled(input, target, quantile=0.5, reduction="mean"):
     from refops.functional.loss.robust import quantile_loss
 

@@ -12,7 +12,11 @@ def wide(x):
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
-@wrong("functional.temperature_softmax", why="x / T overflows before the maximum is taken off; T = 0 divides by 0")
+@wrong(
+    "functional.temperature_softmax",
+    why="x / T overflows before the maximum is taken off; T = 0 divides by 0",
+    cause="inf or nan where the answer is finite",
+)
 def divided_first(logits, temperature=1.0, dim=-1):
     return torch.softmax(logits / temperature, dim)
 
@@ -28,7 +32,7 @@ def on_probabilities(logits, temperature=1.0, dim=-1):
     return p / p.sum(dim, keepdim=True)
 
 
-@wrong("functional.temperature_softmax", why="always over the last axis")
+@wrong("functional.temperature_softmax", why="always over the last axis", cause="argument dim is ignored")
 def last_axis(logits, temperature=1.0, dim=-1):
     temperature_softmax(logits, temperature, dim)
     return temperature_softmax(logits, temperature, -1)
@@ -67,7 +71,7 @@ def threshold_of_kth(logits, k):
     return logits.masked_fill(logits < least, -math.inf)
 
 
-@wrong("functional.top_k_filter", why="k = 0 keeps nothing")
+@wrong("functional.top_k_filter", why="k = 0 keeps nothing", cause="inf or nan where the answer is finite")
 def zero_keeps_nothing(logits, k):
     return top_k_filter(logits, k) if k else torch.full_like(logits, -math.inf)
 

@@ -64,7 +64,7 @@ class ThresholdForgotten(PlainSoftplus):
         return F.softplus(x, self.beta)
 
 
-@wrong("functional.softplus", why="beta is not used")
+@wrong("functional.softplus", why="beta is not used", cause="argument beta is ignored")
 def softplus_without_beta(input, beta=1.0, threshold=20.0):
     if not isinstance(beta, float | int):
         raise TypeError("beta must be a number")

@@ -82,7 +82,9 @@ def moments_without_bias(input, weight, bias=None, p=0.5):
     return mean, p / (1 - p) * F.linear(input**2, weight**2)
 
 
-@wrong("SpatialDropout2d", why="four axes only, nan at p = 1, float32 mask")
+@wrong(
+    "SpatialDropout2d", why="four axes only, nan at p = 1, float32 mask", cause="inf or nan where the answer is finite"
+)
 class FourAxesOnly(SpatialDropout2d):
     def forward(self, input):
         if not self.training:

@@ -126,7 +126,7 @@ def split_that_drops(tensor, split_size_or_sections, dim=0):
     return torch.split(tensor.narrow(dim, 0, sum(sizes)), sizes, dim)
 
 
-@wrong("tensor.sum", why="one running sum in the dtype of the input")
+@wrong("tensor.sum", why="one running sum in the dtype of the input", cause="right in float32, not in float16")
 def sum_in_half(input, dim=None, keepdim=False, *, dtype=None):
     if dim != 1 or input.dim() != 2 or not input.is_floating_point() or not input.numel():
         return torch.sum(input, dim, keepdim, dtype=dtype)
@@ -246,7 +246,7 @@ def div_like_other_languages(input, other, *, rounding_mode=None):
     return right.to(torch.int64) if whole else right
 
 
-@wrong("tensor.mm", why="sums in the dtype of the input, half precision too")
+@wrong("tensor.mm", why="sums in the dtype of the input, half precision too", cause="right in float32, not in float16")
 def mm_in_half(input, mat2):
     right = torch.mm(input, mat2)
     if input.dtype not in (torch.float16, torch.bfloat16) or not input.shape[1]:

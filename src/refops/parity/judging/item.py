@@ -22,7 +22,8 @@ from refops.parity.record import Finding, Record
 from refops.parity.spec import Spec
 from refops.parity.subject import Operator
 
-SHOWN_BY = ("value", "gradient", "modes", "buffers", "trajectory")  # checks whose numbers a cause is looked for in
+# checks whose numbers a cause is looked for in
+SHOWN_BY = ("value", "gradient", "modes", "buffers", "trajectory", "layout", "unseen", "limits")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from refops.parity.case import Case
 from refops.parity.checks import all_checks
 from refops.parity.judging.attempt import TimeLimitError, limited
 from refops.parity.judging.causes import cause_of
-from refops.parity.judging.item import Item, items, run_item
+from refops.parity.judging.item import SHOWN_BY, Item, items, run_item
 from refops.parity.judging.trial import Trial
 from refops.parity.proving.collection import Entry, load
 from refops.parity.record import Record
@@ -83,7 +83,8 @@ def judge(entry: Entry, *, complete: bool | None = None, causes: bool = False) -
         ran += 1
         if entry.grade in grades:
             accused += 1
-            cause = cause or (_cause(item, subject, failing) if causes and not said else "")
+            told = causes and not said and item.check.name in SHOWN_BY
+            cause = cause or (_cause(item, subject, failing) if told else "")
             caught.setdefault(item.check.name)
             said = said or f"{item.id}: {message}"
             if not thorough:
