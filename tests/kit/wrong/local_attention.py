@@ -68,7 +68,6 @@ def whole_blocks_needed(query, key, value, window_size=256, mode="block", key_pa
 @wrong(
     CORE,
     why="the remainder after the last whole block gets zeros",
-    cause="the remainder after the last whole block gets zeros",
 )
 def remainder_lost(query, key, value, window_size=256, mode="block", key_padding_mask=None, scale=None):
     refuse(query, key, value, window_size, mode)
