@@ -71,7 +71,7 @@ def test_who_is_too_slow_for_lengths_is_told_so_and_not_failed() -> None:
     assert report.passed
     (left,) = (record.left_out for record in report.records if record.check == "limits")
     assert sum(left.values()) > 0
-    assert "too slow to be asked past blocks and grids" in str(report)
+    assert "too slow or too large to be asked past blocks and grids" in str(report)
 
 
 def test_what_is_looked_up_has_long_cases_too() -> None:

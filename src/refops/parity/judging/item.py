@@ -143,11 +143,16 @@ def outcome(findings: list[Finding], subject: Operator) -> str:
     return "differs" if differing else "passed"
 
 
+def _plainness(case: Case, found: list[Finding]) -> tuple[bool, bool, int, int]:
+    """A key that puts first what is wrong, tells most and is said in the fewest words; sizes shrink anyway."""
+    return (found[0].grade != "wrong", not found[0].telling, len(repr(case)), numbers_in(case))
+
+
 def _told(trial: Trial, item: Item, failing: list[tuple[Case, list[Finding]]], shrinking: bool) -> list[Finding]:
     """All findings; the most telling wrong case comes first, made smaller, with its script."""
     if not failing:
         return []
-    failing.sort(key=lambda pair: (pair[1][0].grade != "wrong", not pair[1][0].telling, numbers_in(pair[0])))
+    failing.sort(key=lambda pair: _plainness(*pair))
     case, found = failing[0]
     asked = trial.subject.settled(case)
     if shrinking:
