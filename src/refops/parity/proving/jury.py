@@ -29,11 +29,12 @@ from refops.parity.proving.rates import LIKELY
 from refops.parity.proving.reach import Place, nearest
 from refops.parity.proving.second_line import SecondLine
 from refops.parity.running.conformance import Conformance, reference
+from refops.parity.running.sharing import LATER
 from refops.parity.specs import all_specs
 from refops.parity.subject import Operator
 
 ROOT = Path(refops.__file__).parent
-LIKELY_OF, ALL_OF = 4, 2  # specs whose likely items are asked about a mutant, and whose other items are
+LIKELY_OF, ALL_OF = 4, 2  # nearest specs asked what is likely to notice a mutant; nearest not asked briefly, asked all
 FORMULAS, FARTHER = 8, 100  # specs asked about a mutant of a formula; items of specs farther away than these
 WARM = ("LayerNorm", "functional.relu", "ReLU", "optim.SGD")
 FIRST: tuple[str, ...] = (
@@ -76,7 +77,10 @@ class Jury:
         self.sources = {p.relative_to(ROOT).as_posix(): p.read_text(encoding="utf-8") for p in files}
         self.nearest: dict[Place, list[str]] = {p: [s.name for s in found] for p, found in nearest(specs).items()}
         self.items: dict[str, list[Pair]] = defaultdict(list)
-        for item, subject in Conformance(tuple((s, reference(s)) for s in specs)).items():
+        pairs = tuple((s, reference(s)) for s in specs)
+        first = {s.family: (s, subject) for s, subject in reversed(pairs)}  # what waits is asked of one of a family
+        later = Conformance(tuple(first.values()), checks=LATER).items()
+        for item, subject in (*Conformance(pairs).items(), *later):
             self.items[item.spec.name].append((item, subject))
         self.tests = SecondLine(folder, seconds)
         self.sound: dict[tuple[str, str, str], bool] = {}  # by module, item and case: what it says without a change
@@ -114,19 +118,23 @@ class Jury:
     def asked(self, mutant: Mutant) -> list[Pair]:
         """The items that judge a mutant.
 
-        First the likely ones of the nearest specs, likeliest first, then the others of the very nearest. Of the specs
-        farther away follow the checks that nobody in their family has been asked yet.
+        First the likely ones of the nearest specs, likeliest first, and of the nearest that are not asked briefly, then
+        all others of these. Of the specs farther away follow the checks that nobody in their family has been asked yet.
         """
         names = self.specs(mutant)
+        whole = [name for name in names if not all(i.brief for i, _ in self.items[name] if i.check.name not in LATER)]
+        whole = whole[:ALL_OF]
         if mutant.path.startswith("shapes/"):  # a formula is read by this check alone
-            return [p for name in names[:FORMULAS] for p in self.items[name] if p[0].check.name == "shape"]
-        found = [pair for name in names[:LIKELY_OF] for pair in self._ordered(name, likely=True)]
-        found += [pair for name in names[:ALL_OF] for pair in self._ordered(name, likely=False)]
+            formulas = dict.fromkeys([*whole, *names[:FORMULAS]])
+            return [p for name in formulas for p in self.items[name] if p[0].check.name == "shape"]
+        near = dict.fromkeys([*names[:LIKELY_OF], *whole])
+        found = [pair for name in near for pair in self._ordered(name, likely=True)]
+        found += [pair for name in whole for pair in self._ordered(name, likely=False)]
         first: dict[tuple[str, str], Pair] = {}
         for pair in (*found, *(p for name in names for p in self.items[name] if p[0].dtype == "float32")):
             first.setdefault((pair[0].spec.family, pair[0].check.name), pair)
-        near = {item.id for item, _ in found}
-        return found + [pair for pair in first.values() if pair[0].id not in near][:FARTHER]
+        said = {item.id for item, _ in found}
+        return found + [pair for pair in first.values() if pair[0].id not in said][:FARTHER]
 
     def _ordered(self, name: str, likely: bool) -> list[Pair]:
         """A spec's likely items, likeliest first, or the others."""
