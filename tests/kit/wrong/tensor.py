@@ -42,7 +42,7 @@ def flatten_that_copies(input, start_dim=0, end_dim=-1):
     return input.flatten(start_dim, end_dim).clone()
 
 
-@wrong("tensor.view", why="falls back to a copy where strides cannot say it")
+@differs("tensor.view", why="falls back to a copy where strides cannot say it")
 def view_that_never_refuses(input, *shape):
     return input.reshape(*shape)
 
@@ -118,7 +118,7 @@ def split_by_count(tensor, split_size_or_sections, dim=0):
     return torch.split(tensor, split_size_or_sections, dim)
 
 
-@wrong("tensor.split", why="drops what the sections leave over")
+@differs("tensor.split", why="drops what the sections leave over")
 def split_that_drops(tensor, split_size_or_sections, dim=0):
     sizes = split_size_or_sections
     if isinstance(sizes, int) or min(sizes) < 0 or sum(sizes) >= tensor.shape[dim]:
