@@ -143,16 +143,17 @@ def outcome(findings: list[Finding], subject: Operator) -> str:
     return "differs" if differing else "passed"
 
 
-def _plainness(case: Case, found: list[Finding]) -> tuple[bool, bool, int, int]:
+def _plainness(trial: Trial, case: Case, found: list[Finding]) -> tuple[bool, bool, int, int]:
     """A key that puts first what is wrong, tells most and is said in the fewest words; sizes shrink anyway."""
-    return (found[0].grade != "wrong", not found[0].telling, len(repr(case)), numbers_in(case))
+    words = 0 if trial.spec.kind == "optimizer" else len(repr(case))  # where each argument shows another cause
+    return (found[0].grade != "wrong", not found[0].telling, words, numbers_in(case))
 
 
 def _told(trial: Trial, item: Item, failing: list[tuple[Case, list[Finding]]], shrinking: bool) -> list[Finding]:
     """All findings; the most telling wrong case comes first, made smaller, with its script."""
     if not failing:
         return []
-    failing.sort(key=lambda pair: _plainness(*pair))
+    failing.sort(key=lambda pair: _plainness(trial, *pair))
     case, found = failing[0]
     asked = trial.subject.settled(case)
     if shrinking:
