@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from torch import Tensor
 
-from refops.parity import conforms
+from refops.parity import check, conforms
+from refops.parity.case import called, real
 from refops.parity.record import Record, read_records
+from refops.parity.spec import Spec
 
 MINE = """
 import os, time, torch
@@ -146,3 +149,12 @@ def test_a_subject_that_always_dies_is_reported_once_and_the_run_ends(folder: Pa
     assert code == 1, output
     assert len(records) < 8, "after three deaths in a row the rest is not asked"
     assert "3 times in a row" in output
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_operators_of_ones_own_may_share_a_name(times: int) -> None:
+    def scaled(x: Tensor) -> Tensor:
+        return x * times
+
+    report = check(scaled, like=Spec.of(scaled, cases=[called(real(4, 8))]), checks=["value"], dtypes=["float32"])
+    assert report.passed, report

@@ -155,6 +155,11 @@ class Spec:
         return cls(**{**given, **fields})
 
     @property
+    def identity(self) -> tuple[Any, ...]:
+        """What is computed for a spec is kept by this: others may have its name, as two of `Spec.of` may."""
+        return (self.name, self.reference, self.native, self.oracle)
+
+    @property
     def own(self) -> bool:
         """Whether the reference itself says what is right: torch has no such operator, and no oracle is given."""
         return self.native is None or self.native is self.reference

@@ -7,7 +7,7 @@ spoken of by native's names: how the subject's own are found stands in `refops.p
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -118,6 +118,11 @@ class Instance:
     def parameters(self) -> dict[str, Tensor]:
         """The parameters that take a gradient, by native's name."""
         return {k: v for k, v in self.state().items() if isinstance(v, nn.Parameter) and v.requires_grad}
+
+    def gradients(self, found: Sequence[Tensor | None], inputs: int, names: Sequence[str]) -> list[Tensor | None]:
+        """Gradients with respect to so many inputs, the parameters of these names, and others: in native's form."""
+        formed = [self.gradient(k, g) for k, g in zip(names, found[inputs:], strict=False)]
+        return [*found[:inputs], *formed, *found[inputs + len(names) :]]
 
     def gradient(self, name: str, own: Tensor | None) -> Tensor | None:
         """The gradient for native's form of a parameter, from the one for the subject's own form."""

@@ -54,9 +54,9 @@ def frozen(trial: Trial, case: Case) -> Iterator[Finding]:
 def _gradients(trial: Trial, case: Case, some: list[int], directions: list[Tensor]) -> list[Tensor | None]:
     """Gradients in the order of all, None where none was asked for."""
     subject, inputs = trial.build_subject(case), trial.inputs(case)
+    given = [t for t in inputs if t.requires_grad]
     parameters = subject.parameters()
-    names = [None] * sum(t.requires_grad for t in inputs) + [*parameters]
-    leaves = [t for t in inputs if t.requires_grad] + list(parameters.values())
+    leaves = [*given, *parameters.values()]
     for i, leaf in enumerate(leaves):
         leaf.requires_grad_(i in some)
     outputs = trial.call(subject, case, inputs)
@@ -67,13 +67,8 @@ def _gradients(trial: Trial, case: Case, some: list[int], directions: list[Tenso
         [o for o, _ in pairs], [leaves[i] for i in some], [d for _, d in pairs], allow_unused=True
     )
     dense = [g.to_dense() if g is not None and g.is_sparse else g for g in found]
-    formed = [native_form(subject, names[i], g) for i, g in zip(some, dense, strict=True)]
-    return [formed[some.index(i)] if i in some else None for i in range(len(leaves))]
-
-
-def native_form(subject: Instance, name: str | None, gradient: Tensor | None) -> Tensor | None:
-    """The gradient of a parameter in the form native keeps it in; that of an input as it is."""
-    return gradient if name is None else subject.gradient(name, gradient)
+    every = [dense[some.index(i)] if i in some else None for i in range(len(leaves))]
+    return subject.gradients(every, len(given), [*parameters])
 
 
 def _judged(trial: Trial, case: Case, some: list[int], got: list[Tensor | None], what: str) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -204,9 +204,16 @@ def every_row(trial: Trial) -> Iterator[Case]:
     yield from trial.rows(None)
 
 
-def some_rows(trial: Trial) -> Iterator[Case]:
-    """Every row at the full level, else some, see `spread`."""
-    yield from trial.spread(trial.rows(None), 6 if trial.dtype == "float32" else 2)
+def some(most: int, beside: int | None = None) -> Callable[[Trial], Iterator[Case]]:
+    """Every row at the full level, else so many, see `Trial.spread`; `beside` where the dtype is not float32."""
+
+    def chosen(trial: Trial) -> Iterator[Case]:
+        yield from trial.spread(trial.rows(None), most if trial.dtype == "float32" else beside or most)
+
+    return chosen
+
+
+some_rows = some(6, beside=2)
 
 
 @check(cases=some_rows, dtypes=None)
@@ -265,7 +272,7 @@ def _other_dtypes(trial: Trial, case: Case) -> Iterator[Finding]:
 
 
 def laid_out(trial: Trial) -> Iterator[Case]:
-    """The first rows in every memory layout, and every row with an empty batch or without batch as it stands."""
+    """The first rows in every memory layout; all of them at the full level."""
     rows = [c for c in trial.rows() if trial.deterministic(c)] or [c.but(mode="eval") for c in trial.rows()]
     for row in rows if trial.full else rows[:2]:
         for layout in LAYOUTS:
@@ -289,12 +296,7 @@ def layout(trial: Trial, case: Case) -> Iterator[Finding]:
     yield from trial.judge(case, outputs, gradients)
 
 
-def sampled(trial: Trial) -> Iterator[Case]:
-    """Every row at the full level, else some, see `spread`."""
-    yield from trial.spread(trial.rows(None), 6)
-
-
-@check(cases=sampled)
+@check(cases=some(6))
 def inputs(trial: Trial, case: Case) -> Iterator[Finding]:
     """Inputs and parameters change only where native changes them, and outputs share memory only where native's do."""
     native, subject = trial.build_native(case), trial.build_subject(case)

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,7 +32,7 @@ ROWS = 4  # rows looked at until one has axes that can be made long
 # Native's own transposed convolution writes past its memory from some 12,000 channels on (torch 2.13 on the CPU).
 CHANNELS = {"transposed_convolution": 1_153}
 
-_CASES: dict[tuple[str, str], list[Case]] = {}
+_CASES: dict[tuple[Any, ...], list[Case]] = {}
 
 
 def past_limits(trial: Trial) -> list[Case]:
@@ -40,7 +41,7 @@ def past_limits(trial: Trial) -> list[Case]:
     At the full level along every axis and in every size; then what the spec itself has long. How a case grows is asked
     of native and of the reference, so every subject of a spec gets the same cases.
     """
-    key = (trial.spec.name, trial.level)
+    key = (trial.spec.identity, trial.level)
     if key not in _CASES:
         rows = [c for c in trial.rows(None) if trial.deterministic(c)] or [c.but(mode="eval") for c in trial.rows()]
         reference = Operator(trial.spec.reference, trial.spec.kind, trial.spec.name)

@@ -12,6 +12,7 @@ from torch.overrides import TorchFunctionMode
 from refops.parity.case import Case
 from refops.parity.checks import check, differs
 from refops.parity.checks.arrangement import steps
+from refops.parity.checks.forms import some
 from refops.parity.judging.trial import Trial
 from refops.parity.record import Finding
 from refops.parity.subject import Operator
@@ -51,12 +52,7 @@ def wanted(trial: Trial, case: Case) -> list[Tensor] | None:
         return None
 
 
-def some_rows(trial: Trial) -> Iterator[Case]:
-    """Every row; at the quick level some, see `spread`."""
-    yield from trial.spread(trial.rows(None), 4)
-
-
-@check(cases=some_rows, dtypes=("float32",))
+@check(cases=some(4), dtypes=("float32",))
 def meta(trial: Trial, case: Case) -> Iterator[Finding]:
     """On the meta device shapes and dtypes are native's, forward and backward run, and no number is read back."""
     native = wanted(trial, case)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -45,14 +46,13 @@ def regimes(trial: Trial) -> Iterator[Case]:
 
 def _quick(trial: Trial, row: Case, i: int, every: tuple[str, ...], widest: bool) -> Iterable[str]:
     """The regimes of the i-th row at the quick level; the widest is asked in half precision too."""
-    main = trial.dtype == "float32"
-    if i and not main:
+    if trial.dtype != "float32":
+        if not i:
+            return every if row.only else [regime for regime in every if regime in COARSE]
         asked = i == 1 if trial.dtype == "float64" else widest or row in trial.outspoken  # wide sums tell nothing new
         return [every[0] if row.only else "ordinary"] if asked else []
-    if row.only or (main and not i and trial.level != "brief"):
+    if row.only or (not i and trial.level != "brief"):
         return every
-    if not main:
-        return [regime for regime in every if regime in COARSE]
     turns = [regime for regime in every if regime in TELLING]
     turn = turns[i % len(turns)] if turns else "ordinary"
     if trial.level == "brief":
@@ -106,15 +106,11 @@ def double_backward(trial: Trial, case: Case) -> Iterator[Finding]:
         instance.load(dict(zip(held, flat[len(drawn) :], strict=False)))
         inputs = trial.inputs(at, flat[: len(drawn)], device)
         outputs = trial.call(instance, at, inputs)
-        parameters = instance.parameters()
         given = [t for t in inputs if t.requires_grad]
-
-        def formed(gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
-            own = zip(parameters, gradients[len(given) :], strict=False)
-            rest = gradients[len(given) + len(parameters) :]
-            return [*gradients[: len(given)], *(instance.gradient(k, g) for k, g in own), *rest]
-
-        return _second_gradients(outputs, [*given, *parameters.values()], cotangents, case.seed, formed)
+        parameters = instance.parameters()
+        leaves = [*given, *parameters.values()]
+        formed = partial(instance.gradients, inputs=len(given), names=[*parameters])
+        return _second_gradients(outputs, leaves, cotangents, case.seed, formed)
 
     values = [*drawn, *held.values()]
     try:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any
 
 import torch
 
@@ -77,10 +78,11 @@ def attempt(trial: Trial, check: Check, case: Case) -> Attempt:
     unsupported_by = trial.subject.domain.unsupported
     if unsupported_by is not None and check.name != "laws" and unsupported_by(asked):  # a law's case is none of a call
         return Attempt(left_out="declared as unsupported")
-    held = trial.statistics.snapshot()
+    open_ = trial.spec.left_open is not None and check.name != "laws"
+    held = trial.statistics.snapshot() if open_ else trial.statistics
     try:
         found = list(check.run(trial, asked))
-        if trial.spec.left_open is not None and check.name != "laws" and any(f.numbers for f in found):
+        if open_ and any(f.numbers for f in found):
             found = _left_open(trial, asked, found, held)
     except NotAskedError as error:
         return Attempt(left_out=str(error))
@@ -149,7 +151,7 @@ def unsupported(trial: Trial, case: Case) -> str:
     """Why native itself cannot run a case in this dtype on this device; empty where it can or where it is refused."""
     if trial.spec.kind == "optimizer" or trial.spec.native is None or (case.init is None and not case.call.args):
         return ""
-    key = (trial.spec.name, case.dtype, trial.device)
+    key = (trial.spec.identity, case.dtype, trial.device)
     if key not in _SUPPORTED:
         _SUPPORTED[key] = _unsupported(trial, trial.spec.cases[0].but(dtype=case.dtype))
     return _SUPPORTED[key]
@@ -166,4 +168,4 @@ def _unsupported(trial: Trial, case: Case) -> str:
     return ""
 
 
-_SUPPORTED: dict[tuple[str, str, str], str] = {}
+_SUPPORTED: dict[tuple[Any, ...], str] = {}

@@ -22,7 +22,7 @@ UNASKED = torch.empty(0)
 """Stands for the gradient of what a subject derives from other parameters: there is no leaf to ask it of."""
 
 MOST_LIKE = 200
-_LIKE: OrderedDict[tuple[str, ...], Instance] = OrderedDict()
+_LIKE: OrderedDict[tuple[Any, ...], Instance] = OrderedDict()
 _CHOSEN: dict[tuple[object, ...], dict[str, str]] = {}  # where names do not tell, what was found to fit, by subject
 
 
@@ -229,7 +229,7 @@ class Runner:
 
     def _like(self, case: Case) -> Instance:
         """Native with its state drawn, only to be looked at; kept, since several checks ask the same of a case."""
-        key = (self.spec.name, repr(case), self.device)
+        key = (self.spec.identity, repr(case), self.device)
         if key not in _LIKE:
             _LIKE[key] = self.build_native(case)
             while len(_LIKE) > MOST_LIKE:
@@ -242,7 +242,7 @@ class Runner:
         if not native or (not self.subject.domain.state and all(k in own for k in native)):
             return matched(self.subject, instance, native)
         ways = list(assignments(self.subject, instance, self._fresh_native(case).own_state()))
-        key = (self.subject.name, *native, *own)
+        key = (self.subject.target, *native, *own)
         if len(ways) > 1 and key not in _CHOSEN:
             _CHOSEN[key] = min(ways, key=lambda way: self._distance(way, case, like)).names
         return next((way for way in ways if way.names == _CHOSEN.get(key)), ways[0])
@@ -250,7 +250,7 @@ class Runner:
     def as_before(self, operator: Operator, instance: Instance, native: Instance) -> Instance:
         """An instance matched to native as the cases before have shown it must be."""
         ways = list(assignments(operator, instance, native.own_state()))
-        chosen = _CHOSEN.get((operator.name, *native.own_state(), *instance.own_state()))
+        chosen = _CHOSEN.get((operator.target, *native.own_state(), *instance.own_state()))
         return next((way for way in ways if way.names == chosen), ways[0])
 
     def _distance(self, way: Instance, case: Case, like: Instance) -> float:

@@ -76,21 +76,16 @@ class Training:
 
     def expected(self, probes: int = FEW_PROBES) -> list[Budget]:
         """A budget for all parameters after every step; kept, since many subjects are asked the same."""
-        key = (
-            self.trial.spec.name,
-            repr(self.case),
-            self.trial.device,
-            self.scenario.__name__,
-            f"{probes} {[*others()]}",
-        )
-        if key not in _EXPECTED:
+        spec, device = self.trial.spec, self.trial.device
+        asked = (spec.identity, repr(self.case), device, self.scenario.__name__, probes, *others())
+        if asked not in _EXPECTED:
             try:
-                _EXPECTED[key] = self._expected(probes)
+                _EXPECTED[asked] = self._expected(probes)
             except Exception as error:
                 raise NativeError(f"{self.trial.them} raised {type(error).__name__}: {error}") from error
             while len(_EXPECTED) > _KEPT:
                 _EXPECTED.popitem(last=False)
-        return _EXPECTED[key]
+        return _EXPECTED[asked]
 
     def _expected(self, probes: int) -> list[Budget]:
         spec, dtype, count = self.trial.spec, dtype_of(self.case.dtype), len(self.start)
@@ -263,5 +258,5 @@ def _construction(
     return f"{name}({text.replace(repr('ps'), 'ps').replace('literal', 'torch.tensor')})"
 
 
-_EXPECTED: OrderedDict[tuple[str, ...], list[Budget]] = OrderedDict()
+_EXPECTED: OrderedDict[tuple[Any, ...], list[Budget]] = OrderedDict()
 _KEPT = 400

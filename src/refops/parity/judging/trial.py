@@ -60,7 +60,7 @@ class Statistics:
 
 PLOTTED = 64  # elements around the worst that a finding keeps for its plot
 DOUBTFUL = 1e6  # times the budget at first sight; an error above is no matter of rounding
-_EXPECTED: OrderedDict[tuple[str, ...], Expected] = OrderedDict()
+_EXPECTED: OrderedDict[tuple[Any, ...], Expected] = OrderedDict()
 _KEPT = 400
 
 
@@ -96,7 +96,7 @@ class Trial(Runner):
         """
         if case.layout in SAME_NUMBERS and probes != MANY_PROBES:
             case = case.but(layout="contiguous")
-        key: tuple[str, ...] = (self.spec.name, repr(case), self.device, str(probes))
+        key: tuple[Any, ...] = (self.spec.identity, repr(case), self.device, probes)
         if forward and key not in _EXPECTED:
             key = (*key, "forward")
         if key not in _EXPECTED:
@@ -110,7 +110,7 @@ class Trial(Runner):
 
     def forget(self, case: Case) -> None:
         """Drop the budgets of a case: long ones take memory that nobody asks for again."""
-        for key in [k for k in _EXPECTED if k[:2] == (self.spec.name, repr(case))]:
+        for key in [k for k in _EXPECTED if k[:2] == (self.spec.identity, repr(case))]:
             del _EXPECTED[key]
 
     def _expected(self, case: Case, probes: int, forward: bool) -> Expected:

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from refops.parity.checks import forms
-from refops.parity.judging import training
+from refops.parity.judging import runner, training
 from refops.parity.judging import trial as trials
 from refops.parity.proving.transplant import compiled, loaded, transplant
 from refops.parity.specs import registry
@@ -34,9 +34,9 @@ def put(name: str, tree: ast.Module) -> bool:
 def forget_truths() -> None:
     """Have truths that references may have had a part in computed anew, and signatures read anew."""
     forms._signature.cache_clear()
-    kept: tuple[OrderedDict[tuple[str, ...], Any], ...] = (trials._EXPECTED, training._EXPECTED)
+    kept: tuple[OrderedDict[tuple[Any, ...], Any], ...] = (trials._EXPECTED, training._EXPECTED, runner._LIKE)
     for truths in kept:
         for key in list(truths):
-            spec = registry().get(key[0])  # None for a spec made on the way, as of an optimizer's relative
+            spec = registry().get(key[0][0])  # None for a spec made on the way, as of an optimizer's relative
             if spec is None or spec.native is None or spec.oracle is not None:
                 del truths[key]
