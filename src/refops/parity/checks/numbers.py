@@ -29,7 +29,7 @@ def regimes(trial: Trial) -> Iterator[Case]:
 
     A row that names its own regimes (`only`) gets those. Outside float32, quick takes the first row where a dtype's
     range and precision tell, `COARSE`, with the second in float64, with the widest and those that spell out an argument
-    anew in half precision.
+    anew in half precision, one in bfloat16 and the next in float16.
     """
     rows = [c for c in trial.rows() if trial.deterministic(c)]
     rows = rows or [c.but(mode="eval") for c in trial.rows()]
@@ -49,7 +49,7 @@ def _quick(trial: Trial, row: Case, i: int, every: tuple[str, ...], widest: bool
     if trial.dtype != "float32":
         if not i:
             return every if row.only else [regime for regime in every if regime in COARSE]
-        asked = i == 1 if trial.dtype == "float64" else widest or row in trial.outspoken  # wide sums tell nothing new
+        asked = i == 1 if trial.dtype == "float64" else widest or _its_turn(trial, row)  # wide sums tell nothing new
         return [every[0] if row.only else "ordinary"] if asked else []
     if row.only or (not i and trial.level != "brief"):
         return every
@@ -59,6 +59,11 @@ def _quick(trial: Trial, row: Case, i: int, every: tuple[str, ...], widest: bool
         return [turn]
     # where kinks and limits meet arguments of their own, every row is asked about them
     return dict.fromkeys((turn, every[i % len(every)])) if "saturation" in every else [turn]
+
+
+def _its_turn(trial: Trial, row: Case) -> bool:
+    """Whether a row that spells out an argument anew is asked in this half precision, or in the other."""
+    return row in trial.outspoken and trial.outspoken.index(row) % 2 == (trial.dtype == "float16")
 
 
 @check(cases=regimes, dtypes=None, measured=True)

@@ -29,8 +29,8 @@ from torch import Tensor
 
 SLACK = 4.0  # honest variants differ by a few units; the two published rates show what this choice costs and buys
 PROBES = 0  # changes of the inputs tried at first sight: who is within budget without any needs no second look
-FEW_PROBES = 1  # where steps add up and none would seldom do
-BELIEVED = 0.5  # the share of what so few show that is believed
+FEW_PROBES, MORE_PROBES = 1, 4  # where steps add up and none would seldom do; then, where one was not enough
+DOUBT = 0.5  # the share of what a single one shows that is not believed; that of several falls as its root
 MANY_PROBES = 24  # tried before anybody is accused: few probes may all happen to cancel
 NEIGHBOURS = 8  # inputs an ulp away at which native's error is measured too, before anybody is accused: it may be luck
 
@@ -64,7 +64,8 @@ def sensitivity(truth: Function, values: list[Tensor], dtype: torch.dtype, probe
     """What one ulp of the inputs does to each output: the spread over the probes, from their mean absolute step."""
     eps = torch.finfo(dtype).eps
     scale = 256.0 if dtype == torch.float64 else 1.0  # far enough from the truth's own rounding
-    per_step = math.sqrt(math.pi / 2) * (16 / 15) / scale / probes * (1.0 if probes >= MANY_PROBES else BELIEVED)
+    believed = 1.0 if probes >= MANY_PROBES else 1 - DOUBT / math.sqrt(probes)
+    per_step = math.sqrt(math.pi / 2) * (16 / 15) / scale / probes * believed
     spread: list[Tensor | None] = []
     for probe in range(probes):
         pairs = zip(
@@ -86,13 +87,14 @@ def _finite(value: Tensor) -> Tensor:
 def _magnitudes(truth: Tensor) -> Tensor:
     """The power of two at each output, counted from 1 for the smallest."""
     exponent = torch.frexp(torch.nan_to_num(truth).clamp(-1e300, 1e300).flatten())[1].long()
-    return exponent - exponent.min() + 1 if exponent.numel() else exponent
+    return exponent - exponent.min() + 1
 
 
-def _by_magnitude(amount: Tensor, bucket: Tensor, reduce: str) -> Tensor:
+def _by_magnitude(amount: Tensor, truth: Tensor, reduce: str) -> Tensor:
     """For each output, the amax or mean of `amount` over outputs within a factor of two to four of it in magnitude."""
-    if not bucket.numel() or not amount.any():
+    if not truth.numel() or not amount.any():
         return amount
+    bucket = _magnitudes(truth)
     table = torch.zeros(int(bucket.max()) + 2, dtype=torch.float64)
     table.scatter_reduce_(0, bucket, amount.flatten(), reduce, include_self=False)
     if reduce == "amax":
@@ -271,14 +273,15 @@ def _budget(
     largest: float,
 ) -> Budget:
     truth = truth.detach().double().cpu()
-    unit, bucket = ulp(truth, dtype) / 2, _magnitudes(truth)
+    unit = ulp(truth, dtype) / 2
     if spread is not None:
         spread = spread.cpu()
-        unit = unit + torch.maximum(spread, _by_magnitude(spread, bucket, "mean") / 2)
+        unit = unit + torch.maximum(spread, _by_magnitude(spread, truth, "mean") / 2)
     unit = unit + _floor(truth, largest, dtype, mixing)
     if units is None or units.shape != truth.shape:
         units = torch.ones_like(truth)
         if error is not None:
             units = _finite(error / unit)
-    worst = _by_magnitude(units, bucket, "amax").clamp(min=1)
+    worse = units.numel() and bool((units > 1).any())
+    worst = _by_magnitude(units, truth, "amax").clamp(min=1) if worse else 1.0
     return Budget(name, dtype, truth, SLACK * unit * worst, native, units)

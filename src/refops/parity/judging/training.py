@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 
 from refops.parity.binding import Binding
 from refops.parity.case import Arguments, Case, dtype_of
-from refops.parity.judging.budget import FEW_PROBES, MANY_PROBES, Budget, budgets
+from refops.parity.judging.budget import FEW_PROBES, MANY_PROBES, MORE_PROBES, Budget, budgets
 from refops.parity.judging.draw import lay, seed_of
 from refops.parity.judging.scenarios import (
     STEPS,
@@ -129,7 +129,7 @@ class Training:
     def compare(self, got: list[Tensor]) -> Iterator[Finding]:
         """The first parameter that is over budget, if any is; the budget is measured with care before accusing."""
         sizes = [p.numel() for p in self.start]
-        for probes in (FEW_PROBES, MANY_PROBES):
+        for probes in (FEW_PROBES, MORE_PROBES, MANY_PROBES):
             held = self.trial.statistics.snapshot()
             found = list(self.trial.compare(self.case, [*self.expected(probes)], [*joined(got, len(sizes))]))
             if not found:

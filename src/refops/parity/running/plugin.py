@@ -5,6 +5,7 @@ Nothing heavy is imported until a conformance is met: the plugin is part of ever
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -93,6 +94,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--refops", dest="refops", metavar="JSON", help="what to check; written by `refops check`")
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Under `refops check` keep what is loaded by now from the garbage collector, which looks at it for a tenth of a run."""
+    if session.config.getoption("refops"):
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 50)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
     """Under `refops check` an item is its call alone: it has no fixtures, and thousands of reports cost seconds."""
@@ -102,6 +111,16 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     call = pytest.CallInfo.from_call(lambda: item.ihook.pytest_runtest_call(item=item), when="call", reraise=stopping)
     item.ihook.pytest_runtest_logreport(report=item.ihook.pytest_runtest_makereport(item=item, call=call))
     return True
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Under `refops check` items that ask for the same truths go to one of pytest-xdist's processes."""
+    if not config.getoption("refops"):
+        return None
+    from refops.parity.running.scheduling import scheduler
+
+    return scheduler(config, log)
 
 
 def pytest_configure(config: pytest.Config) -> None:
