@@ -22,7 +22,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 
 import torch
 from torch import Tensor
@@ -34,6 +34,7 @@ DOUBT = 0.5  # the share of what a single one shows that is not believed; that o
 MANY_PROBES = 24  # tried before anybody is accused: few probes may all happen to cancel
 NEIGHBOURS = 8  # inputs an ulp away at which native's error is measured too, before anybody is accused: it may be luck
 
+EXPONENT = 0x7FF << 52  # where a float64 keeps its power of two
 FLUSHED = (torch.float32, torch.bfloat16)  # whose smallest numbers many a device takes for zero
 
 Function = Callable[[list[Tensor]], list[Tensor | None]]
@@ -41,9 +42,16 @@ Function = Callable[[list[Tensor]], list[Tensor | None]]
 
 def ulp(value: Tensor, dtype: torch.dtype) -> Tensor:
     """The spacing of `dtype` at each value, in float64; below the normal range, the subnormal spacing."""
+    exponent = (value.double().view(torch.int64) & EXPONENT).clamp(*_exponents(dtype))
+    return exponent.view(torch.float64) * _eps(dtype)  # of the power of two at or below it
+
+
+@cache
+def _exponents(dtype: torch.dtype) -> tuple[int, int]:
+    """The bits of the smallest normal and the largest power of two, as float64."""
     info = torch.finfo(dtype)
-    exponent = torch.frexp(value.double().abs().clamp(info.tiny, info.max))[1]
-    return torch.ldexp(torch.full_like(value, info.eps, dtype=torch.float64), exponent - 1)
+    least, most = (torch.tensor([info.tiny, info.max], dtype=torch.float64).view(torch.int64) & EXPONENT).tolist()
+    return least, most
 
 
 def changed(values: list[Tensor], size: float, probe: int) -> list[Tensor]:
@@ -141,7 +149,7 @@ class Budget:
             return _all_wrong(self.truth)
         got64, truth = got.double(), self.truth
         error = (got64 - truth).abs()
-        if bool(error.isfinite().all()) and bool((error <= self.allowed).all()):
+        if bool((error <= self.allowed).all()):
             return error  # the usual case; what follows takes its time
         limit = torch.finfo(self.dtype).max
         same = (got64 == truth) | (got64.isnan() & truth.isnan())
@@ -157,8 +165,7 @@ class Budget:
 
     def excess(self, got: Tensor, error: Tensor | None = None) -> Tensor:
         """Error over budget: more than 1 fails; `error` where it is known already."""
-        error = self.error(got) if error is None else error
-        return torch.where(error == 0, 0.0, error / self.most)
+        return (self.error(got) if error is None else error) / self.most
 
     def excludes(self, dtype: torch.dtype) -> bool:
         """Whether no tensor of this coarser dtype can be within budget, even the truth rounded to it."""
@@ -166,11 +173,11 @@ class Budget:
             return False
         rounded, native = self.truth.to(dtype).double(), self.native.double()
         nearest = torch.where(native.to(dtype).double() == native, native, rounded)
-        return bool((self.excess(nearest) > 1).any())
+        return bool((self.error(nearest) > self.most).any())
 
     def accepts(self, got: Tensor) -> bool:
         """Whether every element is within budget."""
-        return got.shape == self.truth.shape and not bool((self.excess(got) > 1).any())
+        return got.shape == self.truth.shape and bool((self.error(got) <= self.most).all())
 
 
 def _all_wrong(truth: Tensor) -> Tensor:
@@ -214,9 +221,8 @@ def budgets(
             result.append(None)
         elif not t.is_floating_point():
             expected = t if a is None else a.cpu()
-            result.append(
-                Budget(names[i], dtype, expected, torch.zeros(t.shape), None, torch.zeros(t.shape), exact=True)
-            )
+            none = torch.zeros(t.shape, dtype=torch.float64)
+            result.append(Budget(names[i], dtype, expected, none, None, none, exact=True))
         else:
             given = units[i] if units is not None else None
             long = passes[i] if passes else 1
@@ -248,7 +254,10 @@ def _longer(budget: Budget, passes: int) -> Budget:
 
 def _largest(values: list[Tensor]) -> float:
     """The largest finite magnitude among the floating values."""
-    return max((float(_finite(v).abs().amax()) for v in values if v.is_floating_point() and v.numel()), default=0.0)
+    found = [float(v.abs().max()) for v in values if v.is_floating_point() and v.numel()]
+    if not all(map(math.isfinite, found)):
+        found = [float(_finite(v).abs().max()) for v in values if v.is_floating_point() and v.numel()]
+    return max(found, default=0.0)
 
 
 def _floor(truth: Tensor, largest: float, dtype: torch.dtype, mixing: bool) -> float:
@@ -282,6 +291,6 @@ def _budget(
         units = torch.ones_like(truth)
         if error is not None:
             units = _finite(error / unit)
-    worse = units.numel() and bool((units > 1).any())
-    worst = _by_magnitude(units, truth, "amax").clamp(min=1) if worse else 1.0
+    within = not units.numel() or float(units.max()) <= 1
+    worst = 1.0 if within else _by_magnitude(units, truth, "amax").clamp(min=1)
     return Budget(name, dtype, truth, SLACK * unit * worst, native, units)

@@ -95,7 +95,7 @@ def numbers(case: Case, draw: Draw, position: int) -> Tensor:
     return _numbers(expression(case, draw, position), case.dtype).clone()
 
 
-@lru_cache(maxsize=1000)  # every check of a case asks for the same ones, several times
+@lru_cache(maxsize=4000)  # every check of a case asks for the same ones, several times
 def _numbers(expression: str, dtype_name: str) -> Tensor:
     dtype = dtype_of(dtype_name)
     scope = {"torch": torch, "math": math, "info": torch.finfo(dtype)}

@@ -255,10 +255,10 @@ class Trial(Runner):
         error = budget.error(value)
         excess = budget.excess(value, error)
         at = int(excess.argmax())
-        ulps, finite = error / budget.spacing, torch.isfinite(error)
+        ulps = error / budget.spacing
         native_error = _off(budget, at)
         ratio = error.flatten()[at].item() / native_error if native_error else None
-        self.note(case, ulps[finite], ratio)
+        self.note(case, ulps, ratio)
         if not self.subject.reference and budget.name.startswith("output"):  # the references are not told so
             theirs = budget.native_error
             told = None if theirs is None else weigh(ulps, theirs / budget.spacing, budget.truth)
@@ -291,6 +291,8 @@ class Trial(Runner):
 
     def note(self, case: Case, ulps: Tensor, ratio: float | None) -> None:
         """Add to the statistics: errors in ulp, and the worst error over native's."""
+        if not math.isfinite(float(ulps.max())):
+            ulps = ulps[ulps.isfinite()]
         if not ulps.numel():
             return
         worst = float(ulps.max())
