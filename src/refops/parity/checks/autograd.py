@@ -22,7 +22,7 @@ MANY = 6  # tensors asked for alone at the quick level
 
 def two(trial: Trial) -> Iterator[Case]:
     """The first two deterministic rows that hold a number; all of them at the full level."""
-    rows = [c for c in trial.rows() if trial.deterministic(c)] or [c.but(mode="eval") for c in trial.rows()]
+    rows = trial.certain
     rows = [c for c in rows if not any(0 in draw.shape for draw in c.draws())]
     yield from rows if trial.full else rows[:2]
 

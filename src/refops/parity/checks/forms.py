@@ -280,8 +280,7 @@ def _other_dtypes(trial: Trial, case: Case) -> Iterator[Finding]:
 
 def laid_out(trial: Trial) -> Iterator[Case]:
     """The first row in every memory layout, the second in every other one; all in all at the full level."""
-    rows = [c for c in trial.rows() if trial.deterministic(c)] or [c.but(mode="eval") for c in trial.rows()]
-    for i, row in enumerate(rows if trial.full else rows[:2]):
+    for i, row in enumerate(trial.certain if trial.full else trial.certain[:2]):
         told = [layout for layout in LAYOUTS if _is_other(row, layout)]
         yield from (row.but(layout=layout) for layout in (told if trial.full or not i else told[::2]))
 

@@ -43,7 +43,7 @@ def past_limits(trial: Trial) -> list[Case]:
     """
     key = (trial.spec.identity, trial.level)
     if key not in _CASES:
-        rows = [c for c in trial.rows(None) if trial.deterministic(c)] or [c.but(mode="eval") for c in trial.rows()]
+        rows = [c for c in trial.rows(None) if trial.deterministic(c)] or trial.certain
         reference = Operator(trial.spec.reference, trial.spec.kind, trial.spec.name)
         runner = Runner(trial.spec, reference, trial.dtype)
         found = (list(dict.fromkeys(_grown(runner, row, trial.full))) for row in rows[:ROWS])

@@ -31,8 +31,7 @@ def regimes(trial: Trial) -> Iterator[Case]:
     range and precision tell, `COARSE`, with the second in float64, with the widest and those that spell out an argument
     anew in half precision, one in bfloat16 and the next in float16.
     """
-    rows = [c for c in trial.rows() if trial.deterministic(c)]
-    rows = rows or [c.but(mode="eval") for c in trial.rows()]
+    rows = trial.certain
     sizes = [sum(torch.Size(draw.shape).numel() for draw in row.draws()) for row in rows]
     widest = sizes.index(max(sizes)) if sizes else 0
     for i, row in enumerate(rows):
@@ -72,10 +71,22 @@ def value(trial: Trial, case: Case) -> Iterator[Finding]:
     subject = trial.build_subject(case)
     with torch.no_grad():
         got = trial.call(subject, case, trial.inputs(case))
-    yield from trial.judge(case, got)
+    yield from trial.judge(case, got, forward=not _sloped(trial, case))
 
 
-@check(cases=regimes, dtypes=None, measured=True)
+def _sloped(trial: Trial, case: Case) -> bool:
+    """Whether gradients are asked too: in half precision, unless the level is full, of the first row alone."""
+    first = trial.certain[0]
+    same = (case.init, case.call) == (first.init, first.call)
+    return trial.full or trial.dtype not in ("bfloat16", "float16") or same
+
+
+def slopes(trial: Trial) -> Iterator[Case]:
+    """The cases whose gradients are asked."""
+    yield from (case for case in regimes(trial) if _sloped(trial, case))
+
+
+@check(cases=slopes, dtypes=None, measured=True)
 def gradient(trial: Trial, case: Case) -> Iterator[Finding]:
     """The gradient of one random direction, for every input and parameter, is within budget of the truth's."""
     expected = trial.expected(case)
@@ -93,8 +104,7 @@ def _directions(trial: Trial, case: Case) -> list[Tensor]:
 
 def smooth(trial: Trial) -> Iterator[Case]:
     """The first rows that hold a number, on ordinary ones."""
-    rows = [c for c in trial.rows() if trial.deterministic(c)] or [c.but(mode="eval") for c in trial.rows()]
-    rows = [c for c in rows if not any(0 in draw.shape for draw in c.draws())]
+    rows = [c for c in trial.certain if not any(0 in draw.shape for draw in c.draws())]
     yield from rows if trial.full else rows[:3]
 
 

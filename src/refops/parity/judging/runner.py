@@ -137,6 +137,12 @@ class Runner:
                 yield case.but(dtype=self.dtype)
 
     @cached_property
+    def certain(self) -> list[Case]:
+        """The rows in training mode that draw no random numbers; where all do, those rows in evaluation mode."""
+        rows = list(self.rows())
+        return [c for c in rows if self.deterministic(c)] or [c.but(mode="eval") for c in rows]
+
+    @cached_property
     def other_sizes(self) -> list[Case]:
         """For a spec that asks for it, its cases in other sizes that the reference takes."""
         return [c for c in (in_other_sizes(self.spec.cases) if self.spec.varied else ()) if self._taken(c)]
