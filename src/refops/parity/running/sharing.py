@@ -2,7 +2,7 @@
 
 A function that is the forward pass of a module judged here is run by the module's own items, in every dtype and through
 every check: what remains of it is `FORM`, in float32 and briefly. Of an operator in one, two and three dimensions the
-one in two is asked everything, its twins `FORM` and `CLASS`, likewise. What is in `ONCE` hangs on how a family is
+one in two is asked everything, its twins `FORM` and `CLASS`, likewise; so is a stack whose layer is judged here. What is in `ONCE` hangs on how a family is
 written and not on which of its operators is asked: one answers for all. `LATER` waits for the full level where many are
 judged. Judged alone, in a chosen dtype, or at the full level, each of them is asked everything.
 """
@@ -49,9 +49,9 @@ def shared_items(pairs: Sequence[Pair], device: str) -> Iterator[tuple[Item, Ope
 
 
 def _twins(pairs: Sequence[Pair]) -> set[str]:
-    """The references in one and in three dimensions whose twin in two is judged here."""
+    """The references in one and three dimensions whose twin in two is judged here, and stacks whose layer is."""
     names = {spec.name for spec, subject in pairs if subject.reference}
-    return {n for n in names if n[-2:] in ("1d", "3d") and f"{n[:-2]}2d" in names}
+    return {n for n in names if (n[-2:] in ("1d", "3d") and f"{n[:-2]}2d" in names) or f"{n}Layer" in names}
 
 
 def _called(pairs: Sequence[Pair]) -> set[Callable[..., Any]]:

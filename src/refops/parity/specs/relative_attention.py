@@ -26,7 +26,7 @@ Pair = tuple[Tensor, Tensor]
 Build = Callable[..., Any]
 
 
-def pair_by_pair(
+def query_by_query(
     query: Tensor,
     key: Tensor,
     value: Tensor,
@@ -34,17 +34,16 @@ def pair_by_pair(
     attn_mask: Tensor | None = None,
     scale: float | None = None,
 ) -> Tensor:
-    """Every score from its own key, moved by the vector of its distance."""
+    """One query at a time: every score from its own key, moved by the vector of its distance."""
     queries, keys, middle = query.shape[-2], key.shape[-2], relative_key.shape[-2] // 2
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
     batch = torch.broadcast_shapes(query.shape[:-2], key.shape[:-2])
     if not queries or not keys:
         return (query[..., :1] * 0 + value.sum(-2, keepdim=True) * 0).expand(*batch, queries, value.shape[-1])
-    vectors = {d: relative_key[..., middle + d, :] for d in range(1 - queries, keys)}
     rows = []
     for i in range(queries):
-        moved = [key[..., j, :] + vectors[j - i] for j in range(keys)]
-        rows.append(torch.stack([(query[..., i, :] * k).sum(-1) for k in moved], dim=-1))
+        vectors = relative_key[..., middle - i : middle - i + keys, :]  # of the distances j - i to the keys j
+        rows.append((query[..., i : i + 1, :] * (key + vectors)).sum(-1))
     scores = torch.stack(rows, dim=-2) * scale
     hidden = torch.zeros_like(scores, dtype=torch.bool)
     if attn_mask is not None and attn_mask.dtype == torch.bool:
@@ -58,14 +57,14 @@ def pair_by_pair(
     return torch.einsum("...ls,...sv->...lv", odds / torch.where(total == 0, 1.0, total), value)
 
 
-class _PairByPair(InLoops):
+class _QueryByQuery(InLoops):
     def __init__(self, d_model: int, num_heads: int, max_len: int = 512, bias: bool = True) -> None:
         super().__init__(d_model, num_heads, bias)
         self.relative_key = nn.Parameter(torch.zeros(2 * max_len - 1, d_model // num_heads))
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, hidden: Tensor | None) -> Tensor:
         seen = None if hidden is None else ~hidden[..., None, :]
-        return pair_by_pair(query, key, value, self.relative_key, seen)
+        return query_by_query(query, key, value, self.relative_key, seen)
 
 
 def padding(length: int, *kept: int) -> Draw:
@@ -194,7 +193,7 @@ CORE = Spec(
         called(real(7, 5), real(11, 5), real(11, 3), param(33, 5)),
         called(real(3, 2049), real(2, 2049), real(2, 3), param(5, 2049)).but(only=("ordinary", "tiny")),
     ),
-    oracle=pair_by_pair,
+    oracle=query_by_query,
     shape=core_shape,
     strategy=core_cases,
     regimes=(*CALM, "large"),
@@ -237,7 +236,7 @@ LAYER = Spec(
         built(65, 5, 9).on(real(1, 5, 65)).but(only=("ordinary", "tiny")),
         built(13, 13, 11).on(real(2, 3, 13)),
     ),
-    oracle=_PairByPair,
+    oracle=_QueryByQuery,
     shape=layer_shape,
     strategy=layer_cases,
     regimes=CALM,
