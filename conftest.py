@@ -19,6 +19,13 @@ hypothesis.settings.register_profile("search", deadline=None)  # HYPOTHESIS_PROF
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Tests that ask for the same truths go to one of pytest-xdist's processes."""
+    from refops.parity.running.scheduling import scheduler
+
+    return scheduler(config, log)
+
+
 @pytest.fixture(autouse=True)
 def seeded() -> Iterator[None]:
     """Start every test from the same random state and the same default dtype, and leave the latter as it was."""

@@ -1,4 +1,4 @@
-"""`import refops` stays light: the kit's heavy imports happen only when they are used."""
+"""`import refops` and pytest's plugin stay light: heavy imports, torch's too, happen only when they are used."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import subprocess
 import sys
 
 HEAVY = ("pytest", "hypothesis", "typer", "rich", "jinja2", "matplotlib", "torch._dynamo")
-TIMING = "import time; a = time.process_time(); import torch; b = time.process_time(); import refops; "
+TIMING = "import time; a = time.process_time(); import torch; b = time.process_time(); "
+TIMING += "import refops.nn, refops.optim, refops.tensor, refops.shapes; "
 TIMING += "print((time.process_time() - b) / (b - a))"
 LOADED = "import torch; torch_has = set(__import__('sys').modules); import refops, refops.nn, refops.optim, sys; "
 LOADED += f"print([m for m in {HEAVY} if m in sys.modules and m not in torch_has])"
@@ -22,3 +23,13 @@ def test_import_adds_less_than_a_fifth_to_torch() -> None:
 
 def test_nothing_heavy_is_imported() -> None:
     assert run(LOADED) == "[]"
+
+
+def test_neither_the_package_nor_its_plugin_imports_torch() -> None:
+    assert run("import refops.parity.running.plugin, sys; print('torch' in sys.modules)") == "False"
+
+
+def test_what_is_imported_late_is_there() -> None:
+    run("import refops, refops.parity as kit; [getattr(m, n) for m in (refops, kit) for n in m.__all__]")
+    unknown = "import refops\ntry: refops.nonsense\nexcept AttributeError as error: print(error)"
+    assert run(unknown) == "module 'refops' has no attribute 'nonsense'"

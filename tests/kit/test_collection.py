@@ -65,7 +65,7 @@ LUCKY = {"wrong_cheats.unwritten_workspace"}
 
 def grouped(entries: list[Entry]) -> list[object]:
     """One spec's entries in one process: its truths are then computed once."""
-    return [pytest.param(e, id=e.name, marks=pytest.mark.xdist_group(f"collection {e.like}")) for e in entries]
+    return [pytest.param(e, id=f"{e.name}@collection-{e.like}") for e in entries]
 
 
 @pytest.mark.parametrize("entry", grouped([e for e in CHOSEN if e.wrong]))

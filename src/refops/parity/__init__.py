@@ -4,10 +4,23 @@
 `refops check module:MyLayer --like LayerNorm` on the command line.
 """
 
-from refops.parity.proving.collection import honest, wrong
-from refops.parity.record import Finding, Record
-from refops.parity.running.conformance import Conformance, ConformanceError, Report, check, conforms
-from refops.parity.spec import Spec
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from refops.parity.proving.collection import honest, wrong
+    from refops.parity.record import Finding, Record
+    from refops.parity.running.conformance import Conformance, ConformanceError, Report, check, conforms
+    from refops.parity.spec import Spec
+
+_PLACES = {
+    "proving.collection": ("honest", "wrong"),
+    "record": ("Finding", "Record"),
+    "running.conformance": ("Conformance", "ConformanceError", "Report", "check", "conforms"),
+    "spec": ("Spec",),
+}
 
 __all__ = [
     "Conformance",
@@ -21,3 +34,15 @@ __all__ = [
     "honest",
     "wrong",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What the kit offers, imported when it is first asked for."""
+    for place, names in _PLACES.items():
+        if name in names:
+            return getattr(import_module(f"refops.parity.{place}"), name)
+    raise AttributeError(f"module 'refops.parity' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

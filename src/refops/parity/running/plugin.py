@@ -33,7 +33,7 @@ class ConformanceItem(pytest.Item):
         super().__init__(**kwargs)
         self.item, self.subject, self.level, self.seconds = item, subject, conformance.level, conformance.seconds
         self.record: Record | None = None
-        half = item.dtype in ("bfloat16", "float16")  # budgets in float64 begin with those in float32
+        half = item.dtype in ("bfloat16", "float16")  # as in `refops.parity.running.scheduling`, for others' runs
         self.add_marker(pytest.mark.xdist_group(f"{item.spec.name}-{'half' if half else 'whole'}"))
 
     def runtest(self) -> None:
@@ -95,7 +95,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Under `refops check` keep what is loaded by now from the garbage collector, which looks at it for a tenth of a run."""
+    """Under `refops check` keep what is loaded by now from the garbage collector, whom it takes seconds to look at."""
     if session.config.getoption("refops"):
         gc.collect()
         gc.freeze()

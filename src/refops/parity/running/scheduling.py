@@ -1,14 +1,14 @@
 """Which items pytest-xdist keeps in one process: those that ask for the same truths.
 
-pytest-xdist tells a group by the end of a test's id, where its worker writes it; under pytest 9.2 its release 3.8 writes
-nothing there, and every item goes its own way. So here the group is read from the id itself.
+pytest-xdist tells a group by the end of a test's id, where its worker writes it; under pytest 9.2 its release 3.8
+writes nothing there, and every item goes its own way. So here the group is read from the id itself.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from xdist.scheduler import LoadGroupScheduling
+from xdist.scheduler import LoadGroupScheduling  # type: ignore[import-untyped]
 
 HALF = ("bfloat16", "float16")
 
@@ -31,7 +31,7 @@ def group_of(nodeid: str) -> str:
         >>> group_of("test_readme.py::test_commands")
         'test_readme.py::test_commands'
     """
-    name, at, group = nodeid.rpartition("@")
+    _, at, group = nodeid.rpartition("@")
     if at:
         return group.rstrip("]")
     words = nodeid.rpartition("::")[2].rsplit("-", 3)

@@ -2,9 +2,10 @@
 
 A function that is the forward pass of a module judged here is run by the module's own items, in every dtype and through
 every check: what remains of it is `FORM`, in float32 and briefly. Of an operator in one, two and three dimensions the
-one in two is asked everything, its twins `FORM` and `CLASS`, likewise; so is a stack whose layer is judged here. What is in `ONCE` hangs on how a family is
-written and not on which of its operators is asked: one answers for all. `LATER` waits for the full level where many are
-judged. Judged alone, in a chosen dtype, or at the full level, each of them is asked everything.
+one in two is asked everything, its twins `FORM` and `CLASS`, likewise; so is a stack whose layer is judged here. What
+is in `ONCE` hangs on how a family is written and not on which of its operators is asked: one answers for all. `LATER`
+waits for the full level where many are judged. Judged alone, in a chosen dtype, or at the full level, each of them is
+asked everything.
 """
 
 from __future__ import annotations
