@@ -90,6 +90,8 @@ class Spec:
         laws, refusals, differences: see the classes.
         randomness: given where the layer draws random numbers in training.
         mixing: whether an output is a sum over many inputs, which may cancel; unless told, where regimes are finite.
+        products: how many inputs one term of a gradient multiplies, so how their size enters its rounding.
+        summing: whether a gradient is a sum over many directions, which may cancel, though no output is.
         varied: ask the cases in other sizes too, as far as the reference takes them: `Spec.of` knows no others.
         trivial: why the input itself (or zeros) is the right answer, for operators that only rearrange.
         no_check: checks that do not apply, each with its reason.
@@ -115,6 +117,8 @@ class Spec:
     trivial: str = ""
     no_check: tuple[tuple[str, str], ...] = ()
     mixing: bool | None = None
+    products: int = 1
+    summing: bool = False
     long: tuple[Case, ...] = ()
     varied: bool = False
     left_open: Callable[[Case, list[Tensor], list[Tensor]], str] | None = None

@@ -43,20 +43,18 @@ class ByHand(FocalLoss):
         return losses.sum() / (kept.sum() if self.reduction == "mean" else 1)
 
 
-@wrong(
+@differs(
     "FocalLoss",
     why="1 - exp(-ce) cancels where the model is sure",
-    cause="right in float64: digits are lost in float32",
 )
 class Cancels(ByHand):
     def focused(self, ce, x, label):
         return ce * (1 - (-ce).exp()) ** self.gamma
 
 
-@wrong(
+@differs(
     "FocalLoss",
     why="1 - p_t as a difference of probabilities cancels where the model is sure",
-    cause="right in float64: digits are lost in float32",
 )
 class CancelsToo(ByHand):
     def focused(self, ce, x, label):
@@ -180,10 +178,9 @@ class BinaryConstantAlpha(SigmoidFocalLoss):
         return loss * (self.alpha if self.alpha >= 0 else 1)
 
 
-@wrong(
+@differs(
     "SigmoidFocalLoss",
     why="torchvision's form: 1 - p_t as a difference cancels where the model is sure",
-    cause="right in float64: digits are lost in float32",
 )
 class BinaryCancels(SigmoidFocalLoss):
     def forward(self, inputs, targets):

@@ -12,9 +12,10 @@ stay zeros, and it is measured between two changes of the same sign: the jump of
 out.
 
 Where an output hangs on many inputs, sums cancel: its unit is at least an ulp of the largest output beside it, and that
-of a gradient, whose terms are products with the inputs, an ulp of the largest input. In float64, where the truth is no
-more precise than the subject, that holds for all, native's error is taken from float32, in units, and numbers too small
-for float32 have no yardstick.
+of a gradient, whose terms are products with the inputs, an ulp of the largest input, times the root of their mean
+square for each further input in a term; where directions are summed up to be taken away again, times the root of their
+number, which their sum comes to on the way. In float64, where the truth is no more precise than the subject, that holds
+for all, native's error is taken from float32, in units, and numbers too small for float32 have no yardstick.
 """
 
 from __future__ import annotations
@@ -196,6 +197,8 @@ def budgets(
     passes: list[int] | None = None,
     neighbours: int = 0,
     again: Callable[[], Iterable[list[Tensor | None]]] = tuple,
+    products: int = 1,
+    summing: bool = False,
 ) -> list[Budget | None]:
     """The budget of every output of `truth` at `values` (float64, rounded to `dtype`).
 
@@ -203,6 +206,7 @@ def budgets(
     truth cannot tell). An output that is None (no gradient) has no budget. `passes` counts forward passes: a gradient,
     which runs forward and back, has two. `neighbours` inputs about an ulp away have their native error counted in, and
     so have the answers that native gives to the same numbers `again`, in another layout or on more threads.
+    `products` and `summing` are the spec's.
     """
     exact = truth(values)
     answers = native(values) if native is not None else [None] * len(exact)
@@ -214,7 +218,7 @@ def budgets(
         errors = [_worse(e, _distance(a, t)) for e, (a, t) in zip(errors, beside, strict=True)]
     for answer in again():
         errors = [_worse(e, _distance(a, t)) for e, a, t in zip(errors, answer, exact, strict=True)]
-    largest = _largest(values)
+    largest, growth = _largest(values), _of_a_term(values, products) * (_of_a_sum(values) if summing else 1.0)
     result: list[Budget | None] = []
     for i, (t, a, s) in enumerate(zip(exact, answers, spread, strict=True)):
         if t is None:
@@ -226,8 +230,9 @@ def budgets(
         else:
             given = units[i] if units is not None else None
             long = passes[i] if passes else 1
-            near = largest if long > 1 or dtype == torch.float64 else 0.0
-            budget = _budget(names[i], dtype, t, None if a is None else a.cpu(), errors[i], s, given, mixing, near)
+            near = largest * growth if long > 1 else largest if dtype == torch.float64 else 0.0
+            mixed = mixing or (summing and long > 1)
+            budget = _budget(names[i], dtype, t, None if a is None else a.cpu(), errors[i], s, given, mixed, near)
             result.append(_longer(budget, long))
     return result
 
@@ -258,6 +263,19 @@ def _largest(values: list[Tensor]) -> float:
     if not all(map(math.isfinite, found)):
         found = [float(_finite(v).abs().max()) for v in values if v.is_floating_point() and v.numel()]
     return max(found, default=0.0)
+
+
+def _of_a_term(values: list[Tensor], products: int) -> float:
+    """What the further factors of a gradient's terms come to: 1 for ordinary inputs."""
+    if products == 1:
+        return 1.0
+    means = [float(_finite(v).square().mean().sqrt()) for v in values if v.is_floating_point() and v.numel()]
+    return max([1.0, *means]) ** (products - 1)
+
+
+def _of_a_sum(values: list[Tensor]) -> float:
+    """What a sum along the longest axis comes to on the way, in terms of one of its numbers."""
+    return math.sqrt(max((n for v in values if v.is_floating_point() for n in v.shape), default=1))
 
 
 def _floor(truth: Tensor, largest: float, dtype: torch.dtype, mixing: bool) -> float:

@@ -165,7 +165,10 @@ class Trial(Runner):
                     in_dtype.load(held)
                     yield self.results(in_dtype, case, self.inputs(case), cotangents, forward)
 
-        made = budgets(truth, theirs, values, names, dtype, units, probes, self.mixing, passes, neighbours, again)
+        made = budgets(
+            truth, theirs, values, names, dtype, units, probes, self.mixing, passes, neighbours, again,
+            self.spec.products, self.spec.summing,
+        )  # fmt: skip
         outputs = [b for b in made[:count] if b is not None]
         return Expected(outputs, made[count:], self._vacuous(case, outputs, drawn, values, answer))
 

@@ -334,7 +334,7 @@ MILD = (("ordinary", "tiny"), ("ordinary", "ties"), ("ordinary", "zeros"))  # in
 def mildly(spec: Spec) -> Spec:
     """The spec with every regime on its first row alone."""
     first, *others = spec.cases
-    return replace(spec, cases=(first, *(case.but(only=MILD[i % 3]) for i, case in enumerate(others))))
+    return replace(spec, products=2, cases=(first, *(case.but(only=MILD[i % 3]) for i, case in enumerate(others))))
 
 
 SPECS = tuple(map(mildly, (CORE, LAYER, FORWARD)))
