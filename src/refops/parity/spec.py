@@ -49,11 +49,19 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Difference:
-    """Something that deliberately differs from native, with the number that shows why."""
+    """Something that deliberately differs from native, with the number that shows why.
+
+    Args:
+        what: what the reference does and native does not.
+        number: the measured numbers of both.
+        source: where they come from.
+        inductor: it shows only where inductor generates the code, so the reference is compiled without.
+    """
 
     what: str
     number: str
     source: str
+    inductor: bool = False
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,8 @@ def compile_(trial: Trial, case: Case) -> Iterator[Finding]:
 def _backend(trial: Trial) -> str:
     """At the quick level a foreign subject's graphs are captured forward and back, a reference's forward alone."""
     if trial.full:
-        return "inductor"
+        declared = trial.subject.reference and any(difference.inductor for difference in trial.spec.differences)
+        return "aot_eager" if declared else "inductor"
     return "eager" if trial.subject.reference else "aot_eager"
 
 

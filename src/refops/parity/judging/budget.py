@@ -13,9 +13,10 @@ out.
 
 Where an output hangs on many inputs, sums cancel: its unit is at least an ulp of the largest output beside it, and that
 of a gradient, whose terms are products with the inputs, an ulp of the largest input, times the root of their mean
-square for each further input in a term; where directions are summed up to be taken away again, times the root of their
-number, which their sum comes to on the way. In float64, where the truth is no more precise than the subject, that holds
-for all, native's error is taken from float32, in units, and numbers too small for float32 have no yardstick.
+square for each further input in a term. Sums of more than 256 terms may be taken one term after the other: ulps of
+these grow with the root of their number. Where directions are summed up to be taken away again, what counts is the size
+that their sum has on the way. In float64, where the truth is no more precise than the subject, all that holds for every
+operator, native's error is taken from float32, in units, and numbers too small for float32 have no yardstick.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ import torch
 from torch import Tensor
 
 SLACK = 4.0  # honest variants differ by a few units; the two published rates show what this choice costs and buys
+COVERED = 256  # terms of a sum: of more, added one after the other, the rounding is more than the slack covers
 PROBES = 0  # changes of the inputs tried at first sight: who is within budget without any needs no second look
 FEW_PROBES, MORE_PROBES = 1, 4  # where steps add up and none would seldom do; then, where one was not enough
 DOUBT = 0.5  # the share of what a single one shows that is not believed; that of several falls as its root
@@ -218,7 +220,12 @@ def budgets(
         errors = [_worse(e, _distance(a, t)) for e, (a, t) in zip(errors, beside, strict=True)]
     for answer in again():
         errors = [_worse(e, _distance(a, t)) for e, a, t in zip(errors, answer, exact, strict=True)]
-    largest, growth = _largest(values), _of_a_term(values, products) * (_of_a_sum(values) if summing else 1.0)
+    largest, length = _largest(values), _longest(values)
+    growth = _of_a_term(values, products) * (math.sqrt(length) if summing else 1.0)
+    # one after the other in their own precision; half precision is summed up in float32
+    sums = math.sqrt(max(length / COVERED, 1.0)) if dtype in (torch.float32, torch.float64) else 1.0
+    if passes and max(passes) > 2:  # a second derivative's terms are made of first ones, and of one another
+        largest = max(largest, _largest([t for t in exact if t is not None]))
     result: list[Budget | None] = []
     for i, (t, a, s) in enumerate(zip(exact, answers, spread, strict=True)):
         if t is None:
@@ -232,7 +239,9 @@ def budgets(
             long = passes[i] if passes else 1
             near = largest * growth if long > 1 else largest if dtype == torch.float64 else 0.0
             mixed = mixing or (summing and long > 1)
-            budget = _budget(names[i], dtype, t, None if a is None else a.cpu(), errors[i], s, given, mixed, near)
+            budget = _budget(
+                names[i], dtype, t, None if a is None else a.cpu(), errors[i], s, given, mixed * sums, near
+            )
             result.append(_longer(budget, long))
     return result
 
@@ -273,19 +282,19 @@ def _of_a_term(values: list[Tensor], products: int) -> float:
     return max([1.0, *means]) ** (products - 1)
 
 
-def _of_a_sum(values: list[Tensor]) -> float:
-    """What a sum along the longest axis comes to on the way, in terms of one of its numbers."""
-    return math.sqrt(max((n for v in values if v.is_floating_point() for n in v.shape), default=1))
+def _longest(values: list[Tensor]) -> int:
+    """The length of the longest axis, along which sums are taken."""
+    return max((n for v in values if v.is_floating_point() for n in v.shape), default=1)
 
 
-def _floor(truth: Tensor, largest: float, dtype: torch.dtype, mixing: bool) -> float:
-    """The least unit of noise of a tensor's elements, see the top of this file."""
+def _floor(truth: Tensor, largest: float, dtype: torch.dtype, mixing: float) -> float:
+    """The least unit of noise of a tensor's elements, see the top of this file; `mixing` says of how many ulps."""
     if dtype != torch.float64 and not mixing:
         return 0.0
     info = torch.finfo(dtype)
     beside = min(max(_largest([truth]), largest, info.tiny), info.max)
     spacing = math.ldexp(info.eps, math.frexp(beside)[1] - 1)
-    return spacing + (torch.finfo(torch.float32).tiny if dtype == torch.float64 else 0.0)
+    return spacing * max(1.0, mixing) + (torch.finfo(torch.float32).tiny if dtype == torch.float64 else 0.0)
 
 
 def _budget(
@@ -296,7 +305,7 @@ def _budget(
     error: Tensor | None,
     spread: Tensor | None,
     units: Tensor | None,
-    mixing: bool,
+    mixing: float,
     largest: float,
 ) -> Budget:
     truth = truth.detach().double().cpu()

@@ -158,7 +158,7 @@ class Runner:
     def deterministic(self, case: Case) -> bool:
         """Whether the case draws no random numbers."""
         rate = self.spec.randomness
-        return rate is None or (self.spec.kind == "module" and case.mode == "eval") or rate.rate(case) in (0, 1)
+        return rate is None or rate.rate(case) in (0, 1)
 
     # -- numbers -------------------------------------------------------------------------------------------------
 

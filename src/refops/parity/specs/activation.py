@@ -166,9 +166,10 @@ SLOPES: tuple[dict[str, Any], ...] = (
 )
 INDUCTOR = (
     Difference(
-        "compiled by inductor, digits are lost near 0: the full level says so",
+        "compiled by inductor, digits are lost near 0",
         "float32 x = 0.00179632735: 0.0017963507 compiled, 0.0017963253 eager and native, truth 0.0017963254",
         "inductor vectorises expm1 as exp - 1, measured with torch 2.13 on x86-64",
+        inductor=True,
     ),
 )
 GELU_FORMS: tuple[dict[str, Any], ...] = ({"approximate": "none"}, {"approximate": "tanh"})

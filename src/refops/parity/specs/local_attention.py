@@ -245,6 +245,7 @@ CORE = Spec(
     oracle=position_by_position,
     shape=core_shape,
     strategy=core_cases,
+    products=2,
     laws=(
         Law("block as long as the sequence", wide_block, QKV),
         Law("window wider than the sequence", wide_window, QKV),
@@ -289,6 +290,7 @@ LAYER = Spec(
     oracle=_PositionByPosition,
     shape=layer_shape,
     strategy=layer_cases,
+    products=2,
     regimes=CALM,
     laws=(
         Law("window wider than the sequence", layer_full, (real(3, 19, 6),)),

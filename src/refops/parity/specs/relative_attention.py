@@ -196,6 +196,7 @@ CORE = Spec(
     oracle=query_by_query,
     shape=core_shape,
     strategy=core_cases,
+    products=2,
     regimes=(*CALM, "large"),
     laws=(
         Law("table of zeros", zero_table, QKV),
@@ -239,6 +240,7 @@ LAYER = Spec(
     oracle=_QueryByQuery,
     shape=layer_shape,
     strategy=layer_cases,
+    products=2,
     regimes=CALM,
     laws=(
         Law("any length", layer_prefix, (real(3, 13, 6),)),

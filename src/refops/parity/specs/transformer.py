@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -70,6 +71,32 @@ class _NativeEncoder(torch.nn.TransformerEncoder):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # native says so where nested tensors will not serve
             super().__init__(layer, num_layers, norm, enable_nested_tensor, mask_check)
+
+
+class _Plain(torch.nn.TransformerEncoderLayer):
+    """The oracle: native without its shortcut for inference, which takes a float mask for a boolean one."""
+
+    def forward(self, *args: Any, **kwargs: Any) -> Tensor:
+        with _no_shortcut():
+            return super().forward(*args, **kwargs)
+
+
+class _PlainEncoder(_NativeEncoder):
+    """The same of a stack."""
+
+    def forward(self, *args: Any, **kwargs: Any) -> Tensor:
+        with _no_shortcut():
+            return super().forward(*args, **kwargs)
+
+
+@contextmanager
+def _no_shortcut() -> Iterator[None]:
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
 
 
 def later(length: int) -> Draw:
@@ -259,7 +286,8 @@ LAYER = Spec(
         built(8, 2, 17, 0.0, "relu", 0.5, True, True, False).on(real(3, 5, 8)),
         built(8, 2, 16, 0.0, bias=False).on(real(5, 3, 8), additive(5, 5)),
         built(8, 2, 16, dropout=0.0, layer_norm_eps=1e-2).on(real(5, 3, 8), additive(6, 5, 5)),
-        built(8, 2, 16, 0.0, batch_first=True).on(real(3, 7, 8), None, padding(7, 7, 4, 1)),
+        # gelu: at relu's kink bfloat16 takes either side, and a quarter of a gradient with it
+        built(8, 2, 16, 0.0, "gelu", batch_first=True).on(real(3, 7, 8), None, padding(7, 7, 4, 1)),
         built(8, 2, 16, 0.0, "gelu").on(real(7, 3, 8), later(7), padding(7, 7, 4, 2)),
         built(8, 2, 16, 0.0, norm_first=True, batch_first=True).on(real(3, 7, 8), later(7), is_causal=True),
         built(8, 2, 16, 0.0).on(real(7, 3, 8), src_mask=later(7), src_key_padding_mask=None, is_causal=True),
@@ -276,8 +304,10 @@ LAYER = Spec(
         built(65, 5, 33, 0.0).on(real(3, 2, 65)),
         built(4, 2, 2049, 0.0).on(real(3, 2, 4)),
     ),
+    oracle=_Plain,
     shape=transformer_encoder_layer,
     strategy=layer_cases,
+    products=2,
     laws=(
         Law("batch split", layer_batch_split, (real(5, 70, 6),)),
         Law("order of the positions", layer_order, (real(19, 3, 6),)),
@@ -304,6 +334,11 @@ LAYER = Spec(
         Refusal(built(8, 2, 16, 0.0).on(real(5, 3, 8), is_causal=True), "attn_mask"),
     ),
     differences=(
+        Difference(
+            "a float mask is added to the scores in evaluation without gradients too",
+            "0.5 for one key of five: 0.45 off in native's shortcut, which hides every key whose mask is not 0",
+            "measured with torch 2.13, https://github.com/pytorch/pytorch/issues/118628",
+        ),
         Difference(
             "a query whose keys are all hidden gives finite numbers in evaluation without gradients too",
             "one blind query of four: 16 of 64 outputs nan in native's shortcut for inference, 0 with gradients",
@@ -337,8 +372,10 @@ ENCODER = Spec(
         built(8, 2, 2, 16, 0.0).on(real(5, 0, 8)),
         built(13, 13, 2, 33, 0.0).on(real(11, 2, 13)),
     ),
+    oracle=_PlainEncoder,
     shape=transformer_encoder,
     strategy=encoder_cases,
+    products=2,
     laws=(
         Law("batch split", encoder_batch_split, (real(70, 5, 6),)),
         Law("padding is absent", encoder_padding, (real(13, 3, 6),)),
