@@ -165,10 +165,10 @@ def _second_gradients(
     first = torch.autograd.grad(
         [o for o, _ in pairs], leaves, [d for _, d in pairs], create_graph=True, allow_unused=True
     )
-    generator = torch.Generator().manual_seed(seed)
     total = torch.zeros(())
-    for gradient in formed(first):
-        if gradient is not None:
+    for i, gradient in enumerate(formed(first)):
+        if gradient is not None:  # where another gives zeros, the directions of what follows are the same
+            generator = torch.Generator().manual_seed(1009 * seed + i)
             direction = torch.randn(gradient.shape, generator=generator, dtype=torch.float64)
             total = total + (gradient * direction.to(gradient)).sum()
     if not total.requires_grad:

@@ -221,7 +221,8 @@ def budgets(
     for answer in again():
         errors = [_worse(e, _distance(a, t)) for e, a, t in zip(errors, answer, exact, strict=True)]
     largest, length = _largest(values), _longest(values)
-    growth = _of_a_term(values, products) * (math.sqrt(length) if summing else 1.0)
+    inside = [*values, *(t for t, n in zip(exact, passes or (), strict=False) if n == 1 and t is not None)]
+    growth = _of_a_term(inside, products) * (math.sqrt(length) if summing else 1.0)
     # one after the other in their own precision; half precision is summed up in float32
     sums = math.sqrt(max(length / COVERED, 1.0)) if dtype in (torch.float32, torch.float64) else 1.0
     if passes and max(passes) > 2:  # a second derivative's terms are made of first ones, and of one another
@@ -275,7 +276,7 @@ def _largest(values: list[Tensor]) -> float:
 
 
 def _of_a_term(values: list[Tensor], products: int) -> float:
-    """What the further factors of a gradient's terms come to: 1 for ordinary inputs."""
+    """What the further factors of a gradient's terms, inputs or outputs, come to: 1 for ordinary ones."""
     if products == 1:
         return 1.0
     means = [float(_finite(v).square().mean().sqrt()) for v in values if v.is_floating_point() and v.numel()]

@@ -143,6 +143,7 @@ SPECS = (
             built(2049, 3, 2).on(real(3, 2049)),
         ),
         oracle=_RowByRow,
+        products=2,
         shape=mixture_of_experts,
         strategy=moe_cases,
         laws=(

@@ -365,7 +365,8 @@ ENCODER = Spec(
         built(8, 2, 3, 16, 0.0).on(real(7, 3, 8), later(7)),
         built(8, 2, 2, 16, 0.0, True).on(real(7, 3, 8), mask=later(7), is_causal=True),
         built(8, 2, 2, 16, 0.0).on(real(7, 3, 8), later(7), padding(7, 7, 4, 2), False),
-        built(8, 2, 2, 16, 0.0, True, True, True).on(real(3, 5, 8), additive(6, 5, 5)),
+        # of other numbers some lie at relu's kink, of which bfloat16 takes either side
+        built(8, 2, 2, 16, 0.0, True, True, True).on(real(3, 5, 8), additive(6, 5, 5)).but(only=("ordinary", "tiny")),
         built(8, 2, 2, 16, 1.0, True).on(real(5, 3, 8)),
         built(8, 2, 2, 16, norm_first=True, final_norm=True).on(real(5, 3, 8)),
         built(8, 2, 2, 16).on(real(5, 3, 8)).but(mode="eval"),
