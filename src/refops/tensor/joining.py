@@ -97,8 +97,11 @@ class Joined(HandDerived):
 
     @staticmethod
     def tangent(ctx: Any, _: None, common: Any, *tangents: Any) -> Tensor:
-        """Directions lie as the tensors do."""
-        joined: Tensor = call(Joined, ctx.axis, _common(tangents), *tangents)
+        """Directions lie as the tensors do; whole numbers have none, and stand still."""
+        some = next(t for t in tangents if t is not None)
+        sizes = [(*some.shape[: ctx.axis], n, *some.shape[ctx.axis + 1 :]) for n in ctx.sections]
+        given = [some.new_zeros(size) if t is None else t for t, size in zip(tangents, sizes, strict=True)]
+        joined: Tensor = call(Joined, ctx.axis, _common(given), *given)
         return joined
 
 

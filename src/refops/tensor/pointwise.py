@@ -139,6 +139,7 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         raise RuntimeError(f"rounding_mode must be None, 'trunc' or 'floor', got {rounding_mode!r}")
     x, y, dtype = _meet(input, other, floating=rounding_mode is None)
     if rounding_mode is None:
+        x = x if isinstance(x, Tensor) else y.new_full((), x, dtype=dtype)  # a number / y is its product with 1 / y
         quotient: Tensor = x / y
         return quotient
     if not dtype.is_floating_point:
