@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from refops.parity import check
+from refops.parity import Spec, check
+from refops.parity.case import called, real
 from refops.parity.running.conformance import Report
 
 BRIEF: dict[str, Any] = {"checks": ["value", "gradient", "signature"], "dtypes": ["float32"]}
@@ -157,3 +158,16 @@ def test_rounding_twice_is_less_accurate_and_fails_nobody() -> None:
     assert not kinds(
         check(torch.nn.LayerNorm, like="LayerNorm", checks=["value"], dtypes=["bfloat16"]), "less accurate"
     )
+
+
+def test_a_gradient_of_zeros_is_as_good_as_none() -> None:
+    def leaves_out(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+        return x * x * z
+
+    def weighs_with_nothing(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+        return x * x * z + 0 * y
+
+    spec = Spec.of(leaves_out, cases=[called(real(3), real(3), real(3))])
+    report = check(weighs_with_nothing, like=spec, checks=["gradient", "double_backward"], dtypes=["float32"])
+    assert report.passed, report
+    assert {record.check for record in report.records if record.cases} == {"gradient", "double_backward"}
