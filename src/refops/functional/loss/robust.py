@@ -132,7 +132,7 @@ def huber_loss(
         >>> huber_loss(torch.tensor([0.5, 3.0]), torch.zeros(2), reduction="none", delta=2.0)
         tensor([0.1250, 4.0000])
     """
-    if not (weight is not None and reduction == "elementwise_mean"):  # the deprecated word, which weights do not know
+    if weight is None or reduction != "elementwise_mean":  # the deprecated word, which weights do not know
         reduction = chosen_reduction(reduction)
     if not delta > 0:
         raise RuntimeError(f"delta must be more than 0, got {delta}")
@@ -144,8 +144,9 @@ def huber_loss(
         return answered(reduced(losses, reduction), input.dtype)
     if weight.shape != input.shape:
         raise ValueError(f"weight must have the size of input {tuple(input.shape)}, got {tuple(weight.shape)}")
-    weighted = reduced(losses * widened(weight), chosen_reduction(reduction))
-    return answered(weighted, common_dtype(input, weight))
+    if reduction == "elementwise_mean":
+        raise ValueError(f"reduction must be one of none, mean, sum where weights are given, got {reduction!r}")
+    return answered(reduced(losses * widened(weight), reduction), common_dtype(input, weight))
 
 
 def quantile_loss(input: Tensor, target: Tensor, quantile: float = 0.5, reduction: str = "mean") -> Tensor:
