@@ -51,5 +51,5 @@ def test_hubers_deprecated_word() -> None:
     found = told(lambda: robust.huber_loss(X, X + 1, "elementwise_mean"))
     assert ["elementwise_mean" in str(one.message) for one in found] == [True]
     for loss in LOSSES:  # weights do not know it
-        with pytest.raises(ValueError, match="'none', 'mean'|none, mean"):
+        with pytest.raises(ValueError, match=r"'none', 'mean'|none, mean"):
             loss(X, X + 1, reduction="elementwise_mean", weight=X)
