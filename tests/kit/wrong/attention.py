@@ -124,7 +124,11 @@ def minus_a_billion(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=
     return composed(query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa, hidden=-1e9)
 
 
-@wrong(CORE, why="scaled after the product, which overflows in float16", cause="right in float32, not in bfloat16")
+@wrong(
+    CORE,
+    why="scaled after the product, which overflows in float16",
+    cause="under- or overflows in float16: inf or nan where the answer is finite",
+)
 def scaled_late_in_half(
     query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False
 ):
