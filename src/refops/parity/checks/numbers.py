@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import torch
@@ -177,9 +178,17 @@ def _second_gradients(
 
 
 def smallest(trial: Trial) -> Iterator[Case]:
-    """The two rows with the fewest numbers, at the quick level the one."""
+    """The two rows with the fewest numbers, at the quick level the one; none whose answer is no number."""
     rows = [c for c in trial.rows() if trial.deterministic(c) and not any(0 in d.shape for d in c.draws())]
-    yield from sorted(rows, key=lambda c: sum(torch.Size(d.shape).numel() for d in c.draws()))[: 2 if trial.full else 1]
+    few = sorted(rows, key=lambda c: sum(torch.Size(d.shape).numel() for d in c.draws()))
+    yield from islice(filter(partial(_finite, trial), few), 2 if trial.full else 1)
+
+
+def _finite(trial: Trial, case: Case) -> bool:
+    """Whether native answers in numbers, which alone have differences."""
+    with torch.no_grad():
+        outputs = trial.call(trial.build_native(case), case, trial.inputs(case))
+    return all(bool(o.isfinite().all()) for o in outputs)
 
 
 @check(cases=smallest, dtypes=("float64",), level="full")
