@@ -169,7 +169,7 @@ class Spec:
     @property
     def identity(self) -> tuple[Any, ...]:
         """What is computed for a spec is kept by this: others may have its name, as two of `Spec.of` may."""
-        return (self.name, self.reference, self.native, self.oracle)
+        return (self.name, self.reference, self.native, self.oracle, self.mixing, self.products, self.summing)
 
     @property
     def own(self) -> bool:

@@ -22,8 +22,7 @@ MANY = 6  # tensors asked for alone at the quick level
 
 def two(trial: Trial) -> Iterator[Case]:
     """The first two deterministic rows that hold a number; all of them at the full level."""
-    rows = trial.certain
-    rows = [c for c in rows if not any(0 in draw.shape for draw in c.draws())]
+    rows = [c for c in trial.certain if not any(0 in draw.shape for draw in c.draws())]
     yield from rows if trial.full else rows[:2]
 
 

@@ -27,8 +27,7 @@ def shortened(error: Exception) -> str:
 
 def few(trial: Trial) -> Iterator[Case]:
     """The first two deterministic rows; all of them at the full level."""
-    rows = trial.certain
-    yield from rows if trial.full else rows[:2]
+    yield from trial.certain if trial.full else trial.certain[:2]
 
 
 def one(trial: Trial) -> Iterator[Case]:

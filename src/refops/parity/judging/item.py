@@ -110,7 +110,7 @@ def _run_cases(trial: Trial, item: Item, record: Record, shrinking: bool) -> Non
         trial.statistics.cases += 1
         if came.findings:
             failing.append((case, came.findings))
-        elif not item.check.measured or not trial.vacuous(trial.subject.settled(case)):
+        elif not item.check.measured or not trial.expected(trial.subject.settled(case), forward=True).vacuous:
             trial.statistics.evidence += 1
     record.findings = _told(trial, item, failing, shrinking)
     if shrinking and item.check.name in SHOWN_BY and not trial.subject.reference:

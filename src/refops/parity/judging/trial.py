@@ -60,7 +60,6 @@ class Statistics:
 
 PLOTTED = 64  # elements around the worst that a finding keeps for its plot
 DOUBTFUL = 1e6  # times the budget at first sight; an error above is no matter of rounding
-FORWARD = "forward"  # ends the key of a case whose gradients nobody asked for
 _EXPECTED: OrderedDict[tuple[Any, ...], Expected] = OrderedDict()
 _KEPT = 400
 
@@ -99,7 +98,7 @@ class Trial(Runner):
             case = case.but(layout="contiguous")
         key: tuple[Any, ...] = (self.spec.identity, repr(case), self.device, probes)
         if forward and key not in _EXPECTED:
-            key = (*key, FORWARD)
+            key = (*key, "forward")
         if key not in _EXPECTED:
             try:
                 _EXPECTED[key] = self._expected(case, probes, forward)
@@ -108,12 +107,6 @@ class Trial(Runner):
             while len(_EXPECTED) > _KEPT:
                 _EXPECTED.popitem(last=False)
         return _EXPECTED[key]
-
-    def vacuous(self, case: Case) -> bool:
-        """Whether a trivial answer would have passed, by whatever of the case's budgets is known."""
-        asked = case.but(layout="contiguous") if case.layout in SAME_NUMBERS else case
-        known = _EXPECTED.get((self.spec.identity, repr(asked), self.device, PROBES, FORWARD))
-        return bool((known or self.expected(case)).vacuous)
 
     def forget(self, case: Case) -> None:
         """Drop the budgets of a case: long ones take memory that nobody asks for again."""

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 PROPERTY = "refops_record"  # under which a record travels in a test report, also between pytest-xdist's processes
 
 
+def group(spec: str, dtype: str) -> str:
+    """What is kept in one process: a spec's items, those in half precision apart; float64 begins with float32."""
+    return f"{spec}-{'half' if dtype in ('bfloat16', 'float16') else 'whole'}"
+
+
 class CheckFailedError(Exception):
     """An item failed; pytest shows the record's findings instead of a traceback."""
 
@@ -33,8 +38,7 @@ class ConformanceItem(pytest.Item):
         super().__init__(**kwargs)
         self.item, self.subject, self.level, self.seconds = item, subject, conformance.level, conformance.seconds
         self.record: Record | None = None
-        half = item.dtype in ("bfloat16", "float16")  # as in `refops.parity.running.scheduling`, for others' runs
-        self.add_marker(pytest.mark.xdist_group(f"{item.spec.name}-{'half' if half else 'whole'}"))
+        self.add_marker(pytest.mark.xdist_group(group(item.spec.name, item.dtype)))
 
     def runtest(self) -> None:
         """Run the item's cases."""

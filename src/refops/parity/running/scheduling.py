@@ -10,7 +10,9 @@ from typing import Any
 
 from xdist.scheduler import LoadGroupScheduling  # type: ignore[import-untyped]
 
-HALF = ("bfloat16", "float16")
+from refops.parity.running.plugin import group
+
+DTYPES = ("float64", "float32", "bfloat16", "float16")
 
 
 class SpecScheduling(LoadGroupScheduling):  # type: ignore[misc]
@@ -31,16 +33,11 @@ def group_of(nodeid: str) -> str:
         >>> group_of("test_readme.py::test_commands")
         'test_readme.py::test_commands'
     """
-    _, at, group = nodeid.rpartition("@")
+    _, at, named = nodeid.rpartition("@")
     if at:
-        return group.rstrip("]")
+        return named.rstrip("]")
     words = nodeid.rpartition("::")[2].rsplit("-", 3)
-    return of_item(words[0], words[2]) if len(words) == 4 else nodeid
-
-
-def of_item(spec: str, dtype: str) -> str:
-    """The group of a spec's items in a dtype: budgets in float64 begin with those in float32."""
-    return f"{spec}-{'half' if dtype in HALF else 'whole'}"
+    return group(words[0], words[2]) if len(words) == 4 and words[2] in DTYPES else nodeid
 
 
 def scheduler(config: Any, log: Any) -> SpecScheduling | None:

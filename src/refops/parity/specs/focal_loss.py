@@ -240,7 +240,7 @@ class FromProbability(torch.nn.Module):
         return from_probability(inputs, targets, *self.settings)
 
 
-def nearly_sure(oracle: Callable[..., Any], module: bool) -> Callable[[Case, list[Tensor], list[Tensor]], str]:
+def nearly_sure(oracle: Callable[..., Any]) -> Callable[[Case, list[Tensor], list[Tensor]], str]:
     """Losses that are as exact as 1 - p can be when it is taken from p: off by no more than an ulp of 1.
 
     torchvision and the papers' own code take it so; samples that the model is sure of then count nothing.
@@ -250,7 +250,7 @@ def nearly_sure(oracle: Callable[..., Any], module: bool) -> Callable[[Case, lis
         if case.init is not None and any(case.init.draws()):
             return ""
         args, kwargs = fill(case.call, iter([t.detach().double() if t.is_floating_point() else t for t in inputs]))
-        function = oracle(*case.init.args, **case.init.keywords) if module and case.init is not None else oracle
+        function = oracle if case.init is None else oracle(*case.init.args, **case.init.keywords)
         exact, (got, *_) = function(*args, **kwargs), outputs
         off, eps = (got.double() - exact).abs(), torch.finfo(got.dtype).eps
         lost = bool((off > 4 * eps * exact.abs()).any()) and bool((off <= eps * exact.abs().clamp(min=1)).all())
@@ -322,7 +322,7 @@ SPECS = (
             shape=focal_loss,
             strategy=softmax_cases(module),
             regimes=SATURATING,
-            left_open=nearly_sure(oracle, module),
+            left_open=nearly_sure(oracle),
             laws=_laws(module, *SOFTMAX_LAWS, inputs=LOGITS),
             refusals=softmax_refusals(module),
         )
@@ -342,7 +342,7 @@ SPECS = (
             shape=sigmoid_focal_loss,
             strategy=sigmoid_cases(module),
             regimes=SATURATING,
-            left_open=nearly_sure(oracle, module),
+            left_open=nearly_sure(oracle),
             laws=_laws(module, swapped, unfocused_binary, alpha_is_a_factor, inputs=LOGITS),
             refusals=sigmoid_refusals(module),
         )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -73,30 +72,24 @@ class _NativeEncoder(torch.nn.TransformerEncoder):
             super().__init__(layer, num_layers, norm, enable_nested_tensor, mask_check)
 
 
-class _Plain(torch.nn.TransformerEncoderLayer):
-    """The oracle: native without its shortcut for inference, which takes a float mask for a boolean one."""
+class _WithoutShortcut:
+    """The oracles: native without its shortcut for inference, which takes a float mask for a boolean one."""
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
-        with _no_shortcut():
-            return super().forward(*args, **kwargs)
+        before = torch.backends.mha.get_fastpath_enabled()
+        torch.backends.mha.set_fastpath_enabled(False)
+        try:
+            return super().forward(*args, **kwargs)  # type: ignore[misc,no-any-return]
+        finally:
+            torch.backends.mha.set_fastpath_enabled(before)
 
 
-class _PlainEncoder(_NativeEncoder):
-    """The same of a stack."""
-
-    def forward(self, *args: Any, **kwargs: Any) -> Tensor:
-        with _no_shortcut():
-            return super().forward(*args, **kwargs)
+class _Layer(_WithoutShortcut, torch.nn.TransformerEncoderLayer):
+    pass
 
 
-@contextmanager
-def _no_shortcut() -> Iterator[None]:
-    before = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(before)
+class _Stack(_WithoutShortcut, _NativeEncoder):
+    pass
 
 
 def later(length: int) -> Draw:
@@ -304,7 +297,7 @@ LAYER = Spec(
         built(65, 5, 33, 0.0).on(real(3, 2, 65)),
         built(4, 2, 2049, 0.0).on(real(3, 2, 4)),
     ),
-    oracle=_Plain,
+    oracle=_Layer,
     shape=transformer_encoder_layer,
     strategy=layer_cases,
     products=2,
@@ -373,7 +366,7 @@ ENCODER = Spec(
         built(8, 2, 2, 16, 0.0).on(real(5, 0, 8)),
         built(13, 13, 2, 33, 0.0).on(real(11, 2, 13)),
     ),
-    oracle=_PlainEncoder,
+    oracle=_Stack,
     shape=transformer_encoder,
     strategy=encoder_cases,
     products=2,
