@@ -89,8 +89,8 @@ def test_autocast_lowers_neither_float64_nor_whole_numbers() -> None:
 def test_the_direction_of_an_input_alone() -> None:
     x, w = torch.tensor([-2.0, 3.0]), torch.tensor([0.25])
     with ad.dual_level():
-        out = rectifier.prelu(ad.make_dual(x, torch.tensor([1.0, 1.0])), w)
-        assert ad.unpack_dual(out).tangent.tolist() == [0.25, 1.0]
+        out = rectifier.prelu(ad.make_dual(x, torch.tensor([2.0, 3.0])), w)
+        assert ad.unpack_dual(out).tangent.tolist() == [0.5, 3.0]
 
 
 def test_the_direction_of_the_smaller_of_two() -> None:
@@ -192,6 +192,20 @@ def test_lamb_in_half_precision_without_a_gradient() -> None:
     parameter.grad = torch.zeros(2, dtype=torch.float16)
     LAMB([parameter], lr=0.1, weight_decay=0.0).step()
     assert parameter.tolist() == [1.0, 1.0]
+
+
+def test_lamb_in_half_precision_rounds_once() -> None:
+    parameter = torch.nn.Parameter(torch.zeros(1000, dtype=torch.bfloat16))
+    parameter.grad = torch.randn(1000, generator=torch.Generator().manual_seed(0)).to(torch.bfloat16)
+    optimizer = LAMB([parameter], lr=1.0, eps=0.1, weight_decay=0.0)
+    optimizer.step()
+    m, v = (optimizer.state[parameter][name].double() for name in ("exp_avg", "exp_avg_sq"))
+    truth = -(m / 0.1) / ((v / 0.001).sqrt() + 0.1)  # weights of length 0: no trust ratio
+    assert ((parameter.double() - truth).abs() <= 0.51 * 2.0**-7 * 2 ** truth.abs().log2().floor()).all()
+
+
+def test_a_miner_and_one_row_of_nan() -> None:
+    assert mining.triplet_mining_loss(torch.tensor([[torch.nan]]), torch.tensor([0]), mining="semi-hard") == 0
 
 
 def test_an_equal_mark_is_not_better() -> None:

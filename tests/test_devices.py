@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from refops.functional import pooling, pooling_axes, sampling
+from refops.functional import normalization, pooling, pooling_axes, sampling
 from refops.nn import relative_attention, running_statistics, transformer
 from refops.nn.batch_normalization import BatchNorm1d
 from refops.tensor import pointwise
@@ -48,3 +48,25 @@ def test_an_old_state_has_no_count() -> None:
         layer.load_state_dict(old, assign=True)
     assert torch.equal(mine.num_batches_tracked, native.num_batches_tracked)
     assert mine.num_batches_tracked.device.type == "cpu"
+    for layer in (mine, native):  # a count that was taken away is none either
+        layer.num_batches_tracked = None
+        assert layer.load_state_dict(dict(old), strict=False).unexpected_keys == ["num_batches_tracked"]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_autocast_on_a_gpu_runs_these_norms_in_float32(dtype: torch.dtype) -> None:
+    """Without a GPU: a tensor that says that it is there, and autocast as it would be."""
+
+    class There(torch.Tensor):
+        is_cuda = property(lambda self: True)
+
+    x = torch.randn(2, 4, 3, dtype=dtype).as_subclass(There)
+    weight, norm = torch.randn(4, dtype=dtype), normalization
+    norms = ((norm.group_norm, 2, weight), (norm.layer_norm, (3,)), (norm.rms_norm, (3,)))
+    assert {f(x, *settings).dtype for f, *settings in norms} == {dtype}
+    torch.set_autocast_enabled("cuda", True)
+    try:
+        wide = {f(x, *settings).dtype for f, *settings in norms}
+    finally:
+        torch.set_autocast_enabled("cuda", False)
+    assert wide == {torch.promote_types(dtype, torch.float32)}

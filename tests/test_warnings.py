@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import pytest
@@ -36,9 +37,9 @@ def told(call: Callable[[], Any]) -> list[warnings.WarningMessage]:
     ],
     ids=["softmax without dim", "dropout3d of three axes", "hardtanh's old word"],
 )
-def test_a_warning_points_here(call: Callable[[], Any]) -> None:
+def test_a_warning_points_here(call: FunctionType) -> None:
     (one,) = told(call)
-    assert Path(one.filename) == Path(__file__)
+    assert (Path(one.filename), one.lineno) == (Path(__file__), call.__code__.co_firstlineno)
 
 
 @pytest.mark.parametrize("switches", [{"size_average": True}, {"reduce": False}, {"size_average": False}])

@@ -25,11 +25,17 @@ def test_one_sample_may_have_one_target() -> None:
 def test_triplets_without_features() -> None:
     assert triplet_margin_loss((3, 4), (1, 4), (3, 1), reduction="none") == (3,)
     assert triplet_margin_loss((3, 0), (3, 0), (3, 0), reduction="none") == (3,)
+    assert triplet_margin_loss((1, 4), (3, 4), (1, 4), reduction="none") == (3,)
     for shapes in (((3, 0), (3, 0), (3, 0)), ((3, 1), (3, 0), (3, 1))):
         with pytest.raises(ValueError, match="features"):
             triplet_margin_loss(*shapes, p=float("inf"))
     with pytest.raises(ValueError, match=r"."):  # only the swap asks whether these meet
-        triplet_margin_loss((1, 4), (2, 4), (3, 4), swap=True, reduction="none")
+        triplet_margin_loss((2, 1), (2, 3), (2, 4), swap=True, reduction="none")
+    assert triplet_margin_loss((2, 1), (2, 3), (2, 4), reduction="none") == (2,)
+    points = [torch.zeros(2, n) for n in (1, 3, 4)]
+    assert F.triplet_margin_loss(*points, reduction="none").shape == (2,)
+    with pytest.raises(RuntimeError):
+        F.triplet_margin_loss(*points, swap=True)
 
 
 def test_a_dot_for_what_has_no_letter() -> None:
@@ -69,6 +75,8 @@ def test_defaults_and_empty_pairs() -> None:
     assert deformable_conv2d((4, 8, 8), 4) == (4, 8, 8)
     with pytest.raises(ValueError, match="offset_groups"):
         deformable_conv2d((4, 8, 8), 4, offset_groups=0)
+    with pytest.raises(ValueError, match="0 channels"):
+        deformable_conv2d((0, 8, 8), 4)
 
 
 def test_nothing_to_join() -> None:

@@ -117,5 +117,5 @@ def _by_chosen(rows: Tensor, shares: Tensor, chosen: Tensor, experts: Sequence[E
     counts = [int((chosen == e).sum()) for e in range(len(experts))]
     pieces = rows.index_select(0, source).split(counts)
     answers = torch.cat([linear(piece, *expert) for piece, expert in zip(pieces, experts, strict=True)])  # (R*k, H)
-    weighted = shares.flatten().index_select(0, order)[:, None].to(answers.dtype) * answers
+    weighted = shares.flatten().index_select(0, order)[:, None] * answers
     return weighted.new_zeros(rows.shape[0], weighted.shape[1]).index_add(0, source, weighted)

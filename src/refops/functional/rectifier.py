@@ -44,10 +44,9 @@ class _PReLU(HandDerived):
         return torch.where(positive, g, g * w), torch.where(positive, 0, g * x)
 
     @staticmethod
-    def tangent(ctx: Any, t: Tensor | None, u: Tensor | None) -> Tensor:
+    def tangent(ctx: Any, t: Tensor, u: Tensor) -> Tensor:
         x, w = ctx.saved_tensors
-        along = torch.zeros_like(x) if t is None else t
-        return torch.where(x > 0, along, w * along if u is None else w * along + u * x)
+        return torch.where(x > 0, t, w * t + u * x)
 
 
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
