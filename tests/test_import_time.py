@@ -1,9 +1,11 @@
-"""`import refops` and pytest's plugin stay light: heavy imports, torch's too, happen only when they are used."""
+"""What every program and every run of pytest imports stays light: heavy imports, torch's too, wait for their use."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+
+import pytest
 
 HEAVY = ("pytest", "hypothesis", "typer", "rich", "jinja2", "matplotlib", "torch._dynamo")
 TIMING = "import time; a = time.process_time(); import torch; b = time.process_time(); "
@@ -25,11 +27,15 @@ def test_nothing_heavy_is_imported() -> None:
     assert run(LOADED) == "[]"
 
 
-def test_neither_the_package_nor_its_plugin_imports_torch() -> None:
-    assert run("import refops.parity.running.plugin, sys; print('torch' in sys.modules)") == "False"
+@pytest.mark.parametrize("part", ["parity.running.plugin", "commands"])  # every run of pytest, and `refops --help`
+def test_what_must_not_wait_for_torch(part: str) -> None:
+    assert run(f"import refops.{part}, sys; print('torch' in sys.modules)") == "False"
 
 
 def test_what_is_imported_late_is_there() -> None:
-    run("import refops, refops.parity as kit; [getattr(m, n) for m in (refops, kit) for n in m.__all__]")
+    run(
+        "import refops, refops.parity as kit, refops.training as training\n"
+        "for module in (refops, kit, training):\n    [getattr(module, name) for name in module.__all__]"
+    )
     unknown = "import refops\ntry: refops.nonsense\nexcept AttributeError as error: print(error)"
     assert run(unknown) == "module 'refops' has no attribute 'nonsense'"

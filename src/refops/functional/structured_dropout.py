@@ -139,10 +139,9 @@ def drop_connect_moments(
     if p == 1:
         zeros = linear(input, weight, bias) * 0
         return zeros, zeros.clone()
-    mean = linear(input, weight, bias)
-    x, a = widened(input), widened(weight)
-    variance = linear(x * x, a * a, None if bias is None else widened(bias) * widened(bias))
-    return mean, (variance * (p / (1 - p))).to(mean.dtype)
+    x, a, b = widened(input), widened(weight), None if bias is None else widened(bias)
+    mean, variance = linear(x, a, b), linear(x * x, a * a, None if b is None else b * b)
+    return mean.to(input.dtype), (variance * (p / (1 - p))).to(input.dtype)
 
 
 def spatial_dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:

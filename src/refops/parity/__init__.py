@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from refops.late import late
 
 if TYPE_CHECKING:
     from refops.parity.proving.collection import honest, wrong
@@ -35,14 +36,4 @@ __all__ = [
     "wrong",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """What the kit offers, imported when it is first asked for."""
-    for place, names in _PLACES.items():
-        if name in names:
-            return getattr(import_module(f"refops.parity.{place}"), name)
-    raise AttributeError(f"module 'refops.parity' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__ = late(__name__, _PLACES)

@@ -291,6 +291,8 @@ def _evaluate(node: ast.expr) -> Any:
         return list(map(_evaluate, node.elts))
     if isinstance(node, ast.Name):
         return _CONSTANTS[node.id]
+    if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "torch":
+        return dtype_of(node.attr)
     if isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Name):
         return -_CONSTANTS[node.operand.id]
     return ast.literal_eval(node)

@@ -145,7 +145,7 @@ class Spec:
             fields: any other field of a spec, as `laws`, `regimes`, `dtypes`, `shape`.
 
         Raises:
-            ValueError: if there is no case.
+            ValueError: if there is no case, or the reference does not tell its arguments, as code in C.
 
         Example:
             >>> import torch
@@ -156,6 +156,11 @@ class Spec:
         if not cases:
             raise ValueError("cases must hold at least one call of the reference, got none")
         name = getattr(reference, "__name__", type(reference).__name__)
+        try:
+            inspect.signature(reference)
+        except (TypeError, ValueError) as error:
+            rule = "reference must tell its arguments (write a `def` around it)"
+            raise ValueError(f"{rule}, got {name}, which does not") from error
         given = {
             "name": name if inspect.isclass(reference) else f"functional.{name}",
             "family": "own",

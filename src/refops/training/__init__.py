@@ -9,10 +9,27 @@ Example:
     (1, 2)
 """
 
-from refops.training.extras import MissingPackageError
-from refops.training.image import image_task
-from refops.training.loop import Run, fit
-from refops.training.task import Settings, Task
-from refops.training.text import text_task
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from refops.late import late
+
+if TYPE_CHECKING:
+    from refops.training.extras import MissingPackageError
+    from refops.training.image import image_task
+    from refops.training.loop import Run, fit
+    from refops.training.task import Settings, Task
+    from refops.training.text import text_task
+
+_PLACES = {
+    "extras": ("MissingPackageError",),
+    "image": ("image_task",),
+    "loop": ("Run", "fit"),
+    "task": ("Settings", "Task"),
+    "text": ("text_task",),
+}
 
 __all__ = ["MissingPackageError", "Run", "Settings", "Task", "fit", "image_task", "text_task"]
+
+__getattr__ = late(__name__, _PLACES)

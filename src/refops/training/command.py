@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from refops.training.loop import Run
-from refops.training.task import NAMESPACES, Settings, Task, nudged
 from refops.usage import UsageError
+
+if TYPE_CHECKING:
+    from refops.training.loop import Run
+    from refops.training.task import Settings, Task
 
 YARDSTICK = "yardstick"  # the third run of `--ops both`: what rounding alone does to torch's own curve
 
@@ -52,6 +54,7 @@ def image(
 ) -> None:
     """Tell images apart: a residual network, SGD with momentum, weight decay, cosine schedule."""
     from refops.training.image import DATASETS, image_task
+    from refops.training.task import Settings
 
     usual = DATASETS.get(dataset, DATASETS["digits"])  # an unknown name is refused below
     with refusing():
@@ -80,6 +83,7 @@ def text(
     dtype: Dtype = "float32",
 ) -> None:
     """Tell code from documentation, line by line: a Transformer, AdamW, cosine schedule."""
+    from refops.training.task import Settings
     from refops.training.text import text_task
 
     with refusing():
@@ -102,6 +106,7 @@ def _train(make: Callable[[], Task], settings: Settings, ops: str, out: Path, re
     """Run the arms one after another; then draw them, and if there are two, over each other."""
     from refops.training import curves
     from refops.training.extras import need
+    from refops.training.task import NAMESPACES, nudged
 
     if ops not in (*NAMESPACES, "both"):
         raise UsageError(f"--ops must be torch, refops or both, got {ops!r}")

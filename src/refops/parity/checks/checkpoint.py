@@ -58,7 +58,7 @@ def checkpoint(trial: Trial, case: Case) -> Iterator[Finding]:
         message = f"must run under checkpoint as native does, got {type(error).__name__}: {shortened(error)}"
         yield Finding(repr(case), message, grade="differs", kind="checkpoint")
         return
-    if not _repeated(got):
+    if not (_repeated(got) or _near_again(trial, case, got)):
         message = "run again by checkpoint it must give the same outputs, for they are what the gradient belongs to"
         yield Finding(repr(case), message, kind="checkpoint")
     elif trial.deterministic(case):
@@ -89,6 +89,11 @@ def _repeated(passes: Passes) -> bool:
     first = [o.nan_to_num() if o.is_floating_point() else o for o in passes.each[0]]
     others = ([o.nan_to_num() if o.is_floating_point() else o for o in outputs] for outputs in passes.each[1:])
     return all(torch.equal(a, b) for outputs in others for a, b in zip(first, outputs, strict=True))
+
+
+def _near_again(trial: Trial, case: Case, passes: Passes) -> bool:
+    """Whether each was right, if not in every bit: rows shortened in place may be shortened by a rounding more."""
+    return trial.deterministic(case) and not any([*trial.judge(case, outputs)] for outputs in passes.each)
 
 
 def _alike(trial: Trial, case: Case, wanted: list[Any], got: list[Any]) -> bool:

@@ -58,7 +58,7 @@ def seed_of(case: Case, position: int) -> int:
 def expression(case: Case, draw: Draw, position: int) -> str:
     """The one-line expression whose value is this tensor in float64, for scripts and for `numbers` alike."""
     if draw.kind == "literal":
-        return f"torch.tensor({_thawed(draw.data)!r})"
+        return f"torch.tensor({source_of(_thawed(draw.data))})"
     shape = repr(tuple(draw.shape))
     make = f"g := torch.Generator().manual_seed({seed_of(case, position)})"
     if draw.kind == "index":
@@ -84,6 +84,11 @@ def _replaced(formula: str, letter: str, text: str) -> str:
         return formula
     first, bound = uses[0], f"({letter} := {text})"
     return formula[: first.start()] + (bound if len(uses) > 1 else text) + formula[first.end() :]
+
+
+def source_of(numbers: Any) -> str:
+    """Nested lists of numbers as Python reads them, inf and nan too."""
+    return repr(numbers).replace("nan", "float('nan')").replace("inf", "float('inf')")
 
 
 def _thawed(data: Any) -> Any:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from refops.parity.binding import Binding
 from refops.parity.case import Arguments, Case, Draw, fill
-from refops.parity.judging.draw import draws_with_position, expression, numbers
+from refops.parity.judging.draw import draws_with_position, expression, numbers, source_of
 from refops.parity.judging.trial import Trial
 from refops.parity.running.describe import native_name, reference_name
 
@@ -45,7 +45,8 @@ def _import(target: Any) -> tuple[str, str]:
     module, name = target.__module__, target.__qualname__
     head = name.partition(".")[0]
     if module == "__main__" or "<" in name:
-        return f"# {name} is taken to be defined here", target.__name__
+        known = target.__name__ if target.__name__.isidentifier() else "subject"
+        return f"# {name} is taken to be defined here" + f", as {known}" * (known == "subject"), known
     return f"from {module} import {head}", name
 
 
@@ -62,9 +63,7 @@ def _model(trial: Trial) -> tuple[list[str], str]:
 
 
 def _literal(value: Tensor) -> str:
-    return f"torch.tensor({value.tolist()!r}, dtype={value.dtype})".replace("nan", "float('nan')").replace(
-        "inf", "float('inf')"
-    )
+    return f"torch.tensor({source_of(value.tolist())}, dtype={value.dtype})"
 
 
 def _tensor(case: Case, draw: Draw, position: int) -> str:

@@ -30,7 +30,7 @@ def temperature_oracle(logits: Tensor, temperature: float = 1.0, dim: int = -1) 
     x = logits.movedim(dim, -1) if logits.dim() else logits[None]
     if temperature in (0.0, math.inf):
         chosen = x == x.max(-1, keepdim=True).values if temperature == 0 else x > -math.inf
-        p = chosen / chosen.sum(-1, keepdim=True) + torch.where(x.isfinite(), x, 0) * 0
+        p = chosen / chosen.to(x.dtype).sum(-1, keepdim=True) + torch.where(x.isfinite(), x, 0) * 0
     else:
         finite = torch.where(x > -math.inf, x, x.detach().amax(-1, keepdim=True) - 1e4 * temperature)
         gaps = (finite[..., None, :] - finite[..., :, None]) / temperature  # (..., i, j)
