@@ -27,7 +27,6 @@ MISSED = {
 SHARED = {
     "wrong_activation.LooksAtNumbers": ("vmap", "meta"),
     "wrong_activation.WinnerTakesAll": ("modes", "grad_modes"),
-    "wrong_alone.dithered": ("checkpoint", "determinism"),
     "wrong_attention.KeepsTheMatrix": ("functional_call", "forward_mode", "fresh"),
     "wrong_attention.without_vmap_rule": ("vmap", "forward_mode"),
     "wrong_contexts.silu_of_a_constant_gate": ("forward_mode", "surroundings"),

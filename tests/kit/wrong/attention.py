@@ -703,7 +703,7 @@ class ExtraKeyUnsaved(Layer):
             self.bias_k, self.bias_v = extra
 
 
-@wrong(LAYER, why="the key projection gets no gradient")
+@wrong(LAYER, why="the key projection gets no gradient", cause="no gradient of key")
 class KeysDetached(Layer):
     def attend(self, **call):
         return super().attend(**{**call, "key": call["key"].detach().clone()})

@@ -311,6 +311,7 @@ class Multiplies(NTXentLoss):
 @wrong(
     "NTXentLoss",
     why="views of one thing are taken to lie side by side",
+    cause="views of one thing are taken to lie side by side",
 )
 class SideBySide(Views):
     def partner(self, pairs):

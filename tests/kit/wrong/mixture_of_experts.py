@@ -86,6 +86,7 @@ class RowsOnly(Mixture):
 @wrong(
     MOE,
     why="softmax runs over the rows of the batch, not over the experts",
+    cause="softmax over the rows, not over the experts",
 )
 class SoftmaxOverRows(Mixture):
     def shares(self, logits):

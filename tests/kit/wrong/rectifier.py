@@ -50,7 +50,9 @@ class TextbookELU(PlainELU):
         return torch.where(x > 0, x, self.alpha * torch.expm1(x))
 
 
-@wrong("ELU", why="e^x - 1 has no digits left near 0")
+@wrong(
+    "ELU", why="e^x - 1 has no digits left near 0", cause="right in float64: digits are lost where numbers are small"
+)
 class NoExpm1(PlainELU):
     def formula(self, x):
         return torch.where(x > 0, x, self.alpha * (torch.exp(x.clamp(max=0)) - 1))

@@ -232,7 +232,7 @@ def where_by_product(condition, input, other):
     return (c * input + (1 - c) * other).to(right.dtype)
 
 
-@wrong("tensor.sqrt", why="zero where there is no root")
+@wrong("tensor.sqrt", why="zero where there is no root", cause="nan becomes 0")
 def sqrt_clamped(input):
     return torch.sqrt(input.clamp(min=0))
 

@@ -138,7 +138,7 @@ SPECS = (
             built(3, init=-0.3).on(real(2, 3, 5, 4)),
             built(num_parameters=33).on(real(5, 33, 7)),
             built(2).on(real(3, 2, 2049)),
-            built(2).on(real(1, 2, 3, 1, 3)),
+            built(3).on(real(1, 3, 2, 1, 3)),  # as many along the last axis as there are channels
             built(0).on(real(3, 0, 2)),
         ),
         shape=shapes.prelu,
