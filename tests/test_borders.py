@@ -63,6 +63,14 @@ def test_rrelu_in_evaluation_has_natives_strides() -> None:
     assert rectifier.rrelu(x).stride() == F.rrelu(x).stride()
 
 
+def test_bags_without_features_whatever_the_threads() -> None:
+    for threads in (1, 2):  # native has them with one alone
+        torch.set_num_threads(threads)
+        assert embedding_bag.EmbeddingBag(10, 0)(torch.zeros(3, 4, dtype=torch.int64)).shape == (3, 0)
+    torch.set_num_threads(1)
+    assert torch.nn.EmbeddingBag(10, 0)(torch.zeros(3, 4, dtype=torch.int64)).shape == (3, 0)
+
+
 def test_a_row_of_just_the_largest_norm_stays() -> None:
     for norm_type in (2.0, float("inf"), 1.0):
         mine = torch.tensor([[2.0**-20, 0.0], [3.0, 4.0]])

@@ -258,6 +258,17 @@ def kornia_binary(subject: Any) -> Callable[..., Any]:
     return loss
 
 
+def focal_of_none(subject: Any) -> Callable[..., Any]:
+    """A negative alpha means none."""
+
+    def loss(
+        inputs: Tensor, targets: Tensor, alpha: float = 0.25, gamma: float = 2.0, reduction: str = "none"
+    ) -> Tensor:
+        return subject(inputs, targets, alpha=None if alpha < 0 else alpha, gamma=gamma, reduction=reduction)
+
+    return loss
+
+
 def kornia_focal(subject: Any) -> Callable[..., Any]:
     """No class weights, alpha being one number there; a loss for each class, 0 but for the label's."""
 

@@ -258,7 +258,7 @@ LOSSES = [
         ("kornia.losses:binary_focal_loss_with_logits", {"make": "kornia_binary", "unsupported": hard_targets_only}),
         (
             "segmentation_models_pytorch.losses._functional:focal_loss_with_logits",
-            {"arguments": {"inputs": "output", "targets": "target"}, "defaults": {"reduction": "mean"}},
+            {"make": "focal_of_none", "unsupported": hard_targets_only},
         ),
         (
             "transformers.loss.loss_for_object_detection:sigmoid_focal_loss",

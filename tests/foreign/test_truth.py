@@ -56,6 +56,22 @@ def test_focal_losses_lose_easy_examples(path: str) -> None:
     assert 0.005 < abs(got / right - 1) < 0.02
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "torchvision.ops:sigmoid_focal_loss",
+        "fvcore.nn:sigmoid_focal_loss",
+        "segmentation_models_pytorch.losses._functional:focal_loss_with_logits",
+    ],
+)
+def test_focal_losses_have_no_slope_of_easy_examples(path: str) -> None:
+    x = torch.tensor([-20.0], requires_grad=True)
+    had(path)(x, torch.tensor([0.0]), alpha=None if "segmentation" in path else -1, gamma=0.1).sum().backward()
+    p = 1 / (1 + math.exp(20))  # the loss is p^0.1 * -log(1 - p), near enough p^1.1
+    assert 1.1 * p**1.1 == pytest.approx(3.1e-10, rel=0.02)
+    assert math.isnan(x.grad.item())
+
+
 def test_top_p_of_one_removes_the_improbable() -> None:
     warper = had("transformers.generation.logits_process:TopPLogitsWarper")(1.0)
     assert warper(None, torch.tensor([[0.0, -120.0]])).tolist() == [[0.0, -math.inf]]

@@ -196,7 +196,6 @@ SPECS = (
             built(10, 3, mode="max").on(ENTRIES, RAGGED),
             built(10, 3).on(ENTRIES, RAGGED),
             built(10, 3).on(index(3, 4, high=10)),
-            built(10, 0).on(index(3, 4, high=10)),
             built(10, 3, mode="sum").on(index(2, 5, high=10)),
             built(10, 3, mode="max").on(index(3, 5, high=10)),
             built(10, 3).on(index(0, 4, high=10)),
