@@ -32,7 +32,7 @@ from refops.nn import (
 from refops.nn import switch_normalization as switch
 from refops.optim import LAMB, Adam
 from refops.optim.plateau import ReduceLROnPlateau
-from refops.tensor import contraction, pointwise, strides
+from refops.tensor import contraction, joining, pointwise, strides
 
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # torch's own, on going forward
 
@@ -113,6 +113,12 @@ def test_the_direction_of_squared_distances() -> None:
     x, t = torch.randn(5, 3, dtype=torch.float64), torch.randn(5, 3, dtype=torch.float64)
     mine = torch.func.jvp(lambda z: call(mining._PairSquares, z), (x,), (t,))
     torch.testing.assert_close(mine, torch.func.jvp(lambda z: ((z[:, None] - z[None]) ** 2).sum(2), (x,), (t,)))
+
+
+def test_whole_numbers_have_no_direction() -> None:
+    x, whole = torch.randn(2, 3, 4), torch.ones(1, 3, 4, dtype=torch.int64)
+    mine = torch.func.jvp(lambda z: joining.cat([z, whole]), (x,), (2 * x,))
+    torch.testing.assert_close(mine, torch.func.jvp(lambda z: torch.cat([z, whole]), (x,), (2 * x,)))
 
 
 def test_a_view_starts_where_its_base_does() -> None:

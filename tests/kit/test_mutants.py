@@ -13,6 +13,7 @@ import pytest
 from refops.parity.proving.jury import ROOT, Outcome
 from refops.parity.proving.mutants import Mutant, all_mutants, changes, mutants_of, mutated, sample
 from refops.parity.proving.mutation import EQUIVALENTS, as_line, earlier, equivalents, refresh, summary, table
+from refops.parity.proving.second_line import tests_of
 from refops.parity.proving.transplant import compiled, loaded, transplant
 
 HERE = Path(__file__).parents[2]
@@ -192,3 +193,16 @@ def test_what_the_jury_counts_as_a_kill(tmp_path: Path) -> None:
 
 def test_a_sample_of_mutants_is_noticed() -> None:
     assert "mutants killed" in run("-m", "refops.parity.proving.mutation", "--sample", "60", "--trust")
+
+
+def test_every_test_that_imports_the_module_is_asked(tmp_path: Path) -> None:
+    texts = {
+        "test_whole": "import refops.functional.pooling\n",
+        "test_line": "from refops.functional import padding, pooling\n",
+        "test_lines": "from refops.functional import (\n    padding,\n    pooling,\n)\n",
+        "test_other": "from refops.functional import (\n    padding,\n)\nfrom refops.nn import pooling\n",
+    }
+    (tmp_path / "tests").mkdir()
+    for name, text in texts.items():
+        (tmp_path / "tests" / f"{name}.py").write_text(text, encoding="utf-8")
+    assert {p.stem for p in tests_of("functional/pooling.py", tmp_path)} == {"test_whole", "test_line", "test_lines"}

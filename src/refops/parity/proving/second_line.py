@@ -115,7 +115,7 @@ def tests_of(path: str, folder: Path) -> list[Path]:
     last = re.escape(name.rpartition(".")[2])
     imports = re.compile(
         rf"refops\.{package}\.{re.escape(name)}\b|from refops import .*\b{package}\b|"
-        rf"from refops\.{package}\S* import .*\b{last}\b"
+        rf"from refops\.{package}\S* import (\([^)]*|.*)\b{last}\b"
     )
     found = [p for p in sorted((folder / "tests").rglob("test_*.py")) if imports.search(p.read_text(encoding="utf-8"))]
     own = [p for name in ALWAYS.get(package, ()) for p in sorted((folder / "tests").glob(name))]
