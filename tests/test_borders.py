@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 
 import pytest
@@ -12,12 +13,13 @@ from torch.nn import functional as F
 from refops.functional import (
     adaptive_pooling,
     convolution,
+    pooling,
     rectifier,
     smooth_activation,
     switch_normalization,
 )
 from refops.functional.embedding import embedding
-from refops.functional.loss import mining, smoothing
+from refops.functional.loss import focal, mining, smoothing
 from refops.functional.mixture_of_experts import mixture_of_experts
 from refops.hand_derived import call
 from refops.nn import (
@@ -27,12 +29,13 @@ from refops.nn import (
     linear,
     local_attention,
     octave_convolution,
+    structured_dropout,
     transformer,
 )
 from refops.nn import switch_normalization as switch
 from refops.optim import LAMB, Adam
 from refops.optim.plateau import ReduceLROnPlateau
-from refops.tensor import contraction, joining, pointwise, strides
+from refops.tensor import contraction, joining, pointwise, reductions, strides
 
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # torch's own, on going forward
 
@@ -117,8 +120,13 @@ def test_the_direction_of_squared_distances() -> None:
 
 def test_whole_numbers_have_no_direction() -> None:
     x, whole = torch.randn(2, 3, 4), torch.ones(1, 3, 4, dtype=torch.int64)
-    mine = torch.func.jvp(lambda z: joining.cat([z, whole]), (x,), (2 * x,))
-    torch.testing.assert_close(mine, torch.func.jvp(lambda z: torch.cat([z, whole]), (x,), (2 * x,)))
+    mine = torch.func.jvp(lambda z: joining.cat([whole, z]), (x,), (2 * x,))
+    torch.testing.assert_close(mine, torch.func.jvp(lambda z: torch.cat([whole, z]), (x,), (2 * x,)))
+
+
+def test_terms_are_widened_before_they_are_summed() -> None:
+    x = torch.tensor([1.0, 2.0**-30])
+    assert reductions.sum(x, dtype=torch.float64).item() == torch.sum(x, dtype=torch.float64).item() == 1 + 2.0**-30
 
 
 def test_a_view_starts_where_its_base_does() -> None:
@@ -167,6 +175,22 @@ def test_what_is_refused() -> None:
         deformable_convolution.DeformableConv2d(2, 2, (3, 3, 3))
     with pytest.raises(ValueError, match="mode"):
         local_attention.LocalAttention(4, 2, mode="blocks")
+    with pytest.raises(ValueError, match="p must be"):
+        structured_dropout.DropBlock2d(2.0)
+    for pool in (pooling.avg_pool2d, F.avg_pool2d):
+        with pytest.raises(NotImplementedError):
+            pool(torch.ones(1, 1, 2, 2, dtype=torch.int32), 2)
+
+
+def test_what_is_just_taken() -> None:
+    losses = focal.focal_loss(torch.tensor([[0.0, 0.0]]), torch.tensor([1]), alpha=1.0, gamma=0.0)
+    assert losses.item() == pytest.approx(math.log(2))
+    weight = torch.tensor([[3.0, 4.0, 0.0], [1.0, 0.0, 0.0]])
+    for function in (embedding, F.embedding):  # the 0-norm counts what is not 0
+        shortened = function(torch.tensor([0, 1]), weight.clone(), max_norm=1.0, norm_type=0.0)
+        torch.testing.assert_close(shortened, torch.tensor([[1.5, 2.0, 0.0], [1.0, 0.0, 0.0]]))
+    for pool in (adaptive_pooling.adaptive_max_pool1d_with_indices, F.adaptive_max_pool1d_with_indices):
+        assert [t.shape for t in pool(torch.ones(1, 2, 3), 0)] == [(1, 2, 0), (1, 2, 0)]
 
 
 def test_sizes_of_nothing() -> None:

@@ -12,7 +12,7 @@ from refops.shapes.deformable_convolution import deformable_conv2d
 from refops.shapes.loss import nll_loss
 from refops.shapes.metric_loss import triplet_margin_loss
 from refops.shapes.pooling import max_pool2d
-from refops.shapes.tensor import cat
+from refops.shapes.tensor import cat, stack
 from refops.shapes.transformer import transformer_encoder_layer
 
 
@@ -77,6 +77,10 @@ def test_defaults_and_empty_pairs() -> None:
         deformable_conv2d((4, 8, 8), 4, offset_groups=0)
     with pytest.raises(ValueError, match="0 channels"):
         deformable_conv2d((0, 8, 8), 4)
+
+
+def test_things_are_stacked_in_front() -> None:
+    assert stack([(3, 4), (3, 4)]) == tuple(torch.stack([torch.zeros(3, 4)] * 2).shape) == (2, 3, 4)
 
 
 def test_nothing_to_join() -> None:
