@@ -35,7 +35,7 @@ from refops.nn import (
 from refops.nn import switch_normalization as switch
 from refops.optim import LAMB, Adam
 from refops.optim.plateau import ReduceLROnPlateau
-from refops.tensor import contraction, joining, pointwise, reductions, strides
+from refops.tensor import axes, contraction, indexing, joining, pointwise, reductions, strides
 
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # torch's own, on going forward
 
@@ -118,10 +118,19 @@ def test_the_direction_of_squared_distances() -> None:
     torch.testing.assert_close(mine, torch.func.jvp(lambda z: ((z[:, None] - z[None]) ** 2).sum(2), (x,), (t,)))
 
 
-def test_whole_numbers_have_no_direction() -> None:
-    x, whole = torch.randn(2, 3, 4), torch.ones(1, 3, 4, dtype=torch.int64)
-    mine = torch.func.jvp(lambda z: joining.cat([whole, z]), (x,), (2 * x,))
-    torch.testing.assert_close(mine, torch.func.jvp(lambda z: torch.cat([whole, z]), (x,), (2 * x,)))
+@pytest.mark.parametrize("dim", [0, 1])
+def test_whole_numbers_have_no_direction(dim: int) -> None:
+    x = torch.randn(2, 3, 4)
+    whole = torch.ones_like(x, dtype=torch.int64).narrow(dim, 0, 1)
+    mine = torch.func.jvp(lambda z: joining.cat([whole, z], dim), (x,), (2 * x,))
+    torch.testing.assert_close(mine, torch.func.jvp(lambda z: torch.cat([whole, z], dim), (x,), (2 * x,)))
+
+
+def test_the_direction_of_a_view_is_the_view_of_the_direction() -> None:
+    x, t = torch.randn(1, 3, requires_grad=True), torch.randn(1, 3)  # many indices for one number, and both directions
+    with ad.dual_level():
+        view = axes.expand(ad.make_dual(x, t), 2, 3)
+        torch.testing.assert_close(ad.unpack_dual(view).tangent, t.expand(2, 3))
 
 
 def test_terms_are_widened_before_they_are_summed() -> None:
@@ -134,11 +143,22 @@ def test_a_view_starts_where_its_base_does() -> None:
     assert torch.equal(strides._view(rows, (2, 2), (4, 1), (1, 1)), rows[1:3, 1:3])
 
 
+def test_autocast_leaves_products_of_float64() -> None:
+    x = torch.randn(2, 3, dtype=torch.float64)
+    with torch.autocast("cpu", torch.bfloat16):
+        products = [function(x, x.T).dtype for function in (contraction.mm, torch.mm)]
+        assert products == [torch.float64, torch.float64]
+        assert contraction.mm(x.float(), x.T.float()).dtype == torch.bfloat16
+
+
 def test_an_int_is_an_int() -> None:
     strides.require_int(1, "n")
     for value in (True, 1.0, "1"):
         with pytest.raises(TypeError, match="n must be an int"):
             strides.require_int(value, "n")
+    for entry in (True, 1.0, "1"):
+        with pytest.raises(TypeError, match="slices must hold ints"):
+            indexing.slicing(torch.ones(3), entry)
 
 
 def test_dtypes_of_numbers_without_axes() -> None:
@@ -161,6 +181,8 @@ def test_switch_norm_without_eps() -> None:
 
 
 def test_what_is_refused() -> None:
+    with pytest.raises(RuntimeError, match="to have a variance"):
+        reductions.var(torch.ones(3, dtype=torch.int64))
     experts = [(torch.zeros(2, 1), torch.zeros(2))]
     with pytest.raises(ValueError, match="input must have 1 features"):
         mixture_of_experts(torch.tensor(1.0), (torch.zeros(1, 1), torch.zeros(1)), experts)
@@ -223,6 +245,15 @@ def test_betas_of_one_element() -> None:
     for optimizer in (Adam, torch.optim.Adam):
         made = optimizer([parameter], betas=(torch.tensor([0.9]), torch.tensor([0.99])), capturable=True)
         assert [b.shape for b in made.defaults["betas"]] == [(), ()]
+
+
+def test_a_state_without_entries() -> None:
+    parameter = torch.nn.Parameter(torch.ones(2))
+    for optimizer in (Adam([parameter]), torch.optim.Adam([parameter])):
+        assert optimizer.state[parameter] == {}
+        optimizer.load_state_dict(optimizer.state_dict())
+        optimizer.__setstate__(optimizer.__getstate__())
+        assert optimizer.state[parameter] == {}
 
 
 def test_lamb_in_half_precision_without_a_gradient() -> None:

@@ -198,11 +198,12 @@ def test_a_sample_of_mutants_is_noticed() -> None:
 def test_every_test_that_imports_the_module_is_asked(tmp_path: Path) -> None:
     texts = {
         "test_whole": "import refops.functional.pooling\n",
-        "test_line": "from refops.functional import padding, pooling\n",
-        "test_lines": "from refops.functional import (\n    padding,\n    pooling,\n)\n",
-        "test_other": "from refops.functional import (\n    padding,\n)\nfrom refops.nn import pooling\n",
+        "test_package": "from refops.functional import avg_pool1d\n",
+        "test_line": "from refops.functional.loss import mining, pooling\n",
+        "test_lines": "from refops.functional.loss import (\n    mining,\n    pooling,\n)\n",
+        "test_other": "from refops.functional.loss import (\n    mining,\n)\nfrom refops.nn import pooling\n",
     }
     (tmp_path / "tests").mkdir()
     for name, text in texts.items():
         (tmp_path / "tests" / f"{name}.py").write_text(text, encoding="utf-8")
-    assert {p.stem for p in tests_of("functional/pooling.py", tmp_path)} == {"test_whole", "test_line", "test_lines"}
+    assert {p.stem for p in tests_of("functional/pooling.py", tmp_path)} == texts.keys() - {"test_other"}

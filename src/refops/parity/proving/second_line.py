@@ -109,12 +109,12 @@ class First:
 
 @cache
 def tests_of(path: str, folder: Path) -> list[Path]:
-    """The test files that import a module by name, its own first, and those that look at its whole package."""
+    """The test files that import a module by name, its own first, and those that use its whole package."""
     package, _, rest = path.removesuffix(".py").partition("/")
     name = rest.replace("/", ".")
     last = re.escape(name.rpartition(".")[2])
     imports = re.compile(
-        rf"refops\.{package}\.{re.escape(name)}\b|from refops import .*\b{package}\b|"
+        rf"refops\.{package}\.{re.escape(name)}\b|from refops import .*\b{package}\b|from refops\.{package} import|"
         rf"from refops\.{package}\S* import (\([^)]*|.*)\b{last}\b"
     )
     found = [p for p in sorted((folder / "tests").rglob("test_*.py")) if imports.search(p.read_text(encoding="utf-8"))]
