@@ -203,7 +203,7 @@ def test_every_test_that_imports_the_module_is_asked(tmp_path: Path) -> None:
         "test_lines": "from refops.functional.loss import (\n    mining,\n    pooling,\n)\n",
         "test_other": "from refops.functional.loss import (\n    mining,\n)\nfrom refops.nn import pooling\n",
     }
-    (tmp_path / "tests").mkdir()
-    for name, text in texts.items():
+    (tmp_path / "tests" / "kit").mkdir(parents=True)
+    for name, text in [*texts.items(), ("kit/test_itself", texts["test_whole"])]:
         (tmp_path / "tests" / f"{name}.py").write_text(text, encoding="utf-8")
     assert {p.stem for p in tests_of("functional/pooling.py", tmp_path)} == texts.keys() - {"test_other"}

@@ -26,6 +26,7 @@ ALWAYS = {
     "optim": ("optim/test_*.py",), "shapes": ("shapes/test_defaults.py",),
     "nn": ("test_drop_in.py", "test_initial_values.py"),
 }  # fmt: skip
+KIT = "kit"  # its tests judge the kit, and one of them does what is done here
 LAST = "documents"  # what is said on the pages: long, and nearer to the kit than to one module
 
 
@@ -117,6 +118,7 @@ def tests_of(path: str, folder: Path) -> list[Path]:
         rf"refops\.{package}\.{re.escape(name)}\b|from refops import .*\b{package}\b|from refops\.{package} import|"
         rf"from refops\.{package}\S* import (\([^)]*|.*)\b{last}\b"
     )
-    found = [p for p in sorted((folder / "tests").rglob("test_*.py")) if imports.search(p.read_text(encoding="utf-8"))]
+    files = (p for p in sorted((folder / "tests").rglob("test_*.py")) if p.parent.name != KIT)
+    found = [p for p in files if imports.search(p.read_text(encoding="utf-8"))]
     own = [p for name in ALWAYS.get(package, ()) for p in sorted((folder / "tests").glob(name))]
     return sorted(dict.fromkeys([*found, *own]), key=lambda p: (p.parent.name == LAST, last not in p.stem))
