@@ -84,8 +84,13 @@ def _child(row: Foreign, narrowed: dict[str, Any], answers: Any) -> None:
 
 
 def judge_apart(row: Foreign, **narrowed: Any) -> dict[str, Any]:
-    """The verdict from a process of its own: a subject that hangs or dies is reported, and the rest go on."""
-    context = get_context("fork")
+    """The verdict from a process of its own: a subject that hangs or dies is reported, and the rest go on.
+
+    It is forked from one that has imported torch and started no thread: this one may have, and a lock that another
+    thread held would stay locked in its child.
+    """
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["foreign_judging"])
     answers = context.SimpleQueue()
     child = context.Process(target=_child, args=(row, narrowed, answers))
     child.start()

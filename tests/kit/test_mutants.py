@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from refops.parity.proving import second_line
 from refops.parity.proving.jury import ROOT, Outcome
 from refops.parity.proving.mutants import Mutant, all_mutants, changes, mutants_of, mutated, sample
 from refops.parity.proving.mutation import EQUIVALENTS, as_line, earlier, equivalents, refresh, summary, table
-from refops.parity.proving.second_line import tests_of
 from refops.parity.proving.transplant import compiled, loaded, transplant
 
 HERE = Path(__file__).parents[2]
@@ -206,4 +206,4 @@ def test_every_test_that_imports_the_module_is_asked(tmp_path: Path) -> None:
     (tmp_path / "tests" / "kit").mkdir(parents=True)
     for name, text in [*texts.items(), ("kit/test_itself", texts["test_whole"])]:
         (tmp_path / "tests" / f"{name}.py").write_text(text, encoding="utf-8")
-    assert {p.stem for p in tests_of("functional/pooling.py", tmp_path)} == texts.keys() - {"test_other"}
+    assert {p.stem for p in second_line.tests_of("functional/pooling.py", tmp_path)} == texts.keys() - {"test_other"}
